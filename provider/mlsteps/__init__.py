@@ -1,0 +1,71 @@
+"""Azure-Machine-Learning-style pipelines for Apache Airflow.
+
+Every public name is listed in ``__all__`` and imported on first use, so that ``import mlsteps`` costs
+nothing in a DAG file, and works inside a script's environment where Airflow is not installed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# name -> module that defines it
+_PUBLIC = {
+    "CondaDependencies": "mlsteps.environment",
+    "DataPath": "mlsteps.data",
+    "DataPathComputeBinding": "mlsteps.data",
+    "DataReference": "mlsteps.data",
+    "Datastore": "mlsteps.data",
+    "Environment": "mlsteps.environment",
+    "Experiment": "mlsteps.experiment",
+    "LocalCompute": "mlsteps.compute",
+    "OutputFileDatasetConfig": "mlsteps.data",
+    "Pipeline": "mlsteps.pipeline",
+    "PipelineData": "mlsteps.data",
+    "PipelineParameter": "mlsteps.data",
+    "PipelineRun": "mlsteps.experiment",
+    "PortDataReference": "mlsteps.data",
+    "PythonScriptStep": "mlsteps.steps",
+    "Run": "mlsteps.run",
+    "RunConfiguration": "mlsteps.environment",
+    "StepRun": "mlsteps.experiment",
+    "StepSequence": "mlsteps.steps",
+    "Workspace": "mlsteps.workspace",
+}
+
+__all__ = sorted([*_PUBLIC, "__version__"])  # noqa: PLE0605
+
+if TYPE_CHECKING:
+    from mlsteps.compute import LocalCompute
+    from mlsteps.data import (
+        DataPath,
+        DataPathComputeBinding,
+        DataReference,
+        Datastore,
+        OutputFileDatasetConfig,
+        PipelineData,
+        PipelineParameter,
+        PortDataReference,
+    )
+    from mlsteps.environment import CondaDependencies, Environment, RunConfiguration
+    from mlsteps.experiment import Experiment, PipelineRun, StepRun
+    from mlsteps.pipeline import Pipeline
+    from mlsteps.run import Run
+    from mlsteps.steps import PythonScriptStep, StepSequence
+    from mlsteps.workspace import Workspace
+
+
+def __getattr__(name: str) -> Any:
+    module = _PUBLIC.get(name)
+    if module is None:
+        raise AttributeError(f"module 'mlsteps' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
