@@ -1,0 +1,23 @@
+"""Data of a pipeline: datastores, references to data that exists, and data that steps make. No Airflow here."""
+
+from mlsteps.data.datastore import Datastore
+from mlsteps.data.output_config import DatasetConsumptionConfig, OutputFileDatasetConfig
+from mlsteps.data.parameter import PipelineParameter
+from mlsteps.data.pipeline_data import InputPortBinding, OutputPortBinding, PipelineData
+from mlsteps.data.port_reference import PortDataReference, Producer
+from mlsteps.data.reference import DataPath, DataPathComputeBinding, DataReference
+
+__all__ = [
+    "DataPath",
+    "DataPathComputeBinding",
+    "DataReference",
+    "DatasetConsumptionConfig",
+    "Datastore",
+    "InputPortBinding",
+    "OutputFileDatasetConfig",
+    "OutputPortBinding",
+    "PipelineData",
+    "PipelineParameter",
+    "PortDataReference",
+    "Producer",
+]

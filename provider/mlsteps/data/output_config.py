@@ -1,0 +1,160 @@
+"""OutputFileDatasetConfig: a folder that a step fills, and its use as an input."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.data.names import check_dataset_port_name
+from mlsteps.data.stores.base import clean_path
+from mlsteps.exceptions import UserErrorException
+
+if TYPE_CHECKING:
+    from mlsteps.data.datastore import Datastore
+
+DEFAULT_DESTINATION = "dataset/{run-id}/{output-name}"
+
+
+class OutputFileDatasetConfig:
+    """A folder of files that a step makes. The folder exists when the script starts.
+
+    :param name: The output's name: letters, digits, underscores, not starting with a digit. Default: the
+        destination's last part, else ``output``. (SDK v1 used a random name, which defeated reuse.)
+    :param destination: ``(datastore, path)``; the path may hold ``{run-id}`` and ``{output-name}``. Default:
+        the pipeline's default datastore and ``dataset/{run-id}/{output-name}``.
+    :param source: A folder on the compute target that is collected, relative to the working directory.
+        Default: a folder made for this output.
+    :param partition_format: Accepted for SDK v1; how tabular reads parse paths.
+
+    Arguments may hold the object itself: the script then gets the folder's path, which is also in the
+    environment variable called like the output. (SDK v1: ``azureml.data.OutputFileDatasetConfig``.)
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        destination: tuple[Datastore, str] | None = None,
+        source: str | None = None,
+        partition_format: str | None = None,
+    ) -> None:
+        if destination is not None and (not isinstance(destination, tuple) or len(destination) != 2):
+            raise UserErrorException(
+                f"OutputFileDatasetConfig {name!r}: destination must be a tuple (datastore, path), got {destination!r}."
+            )
+        path = clean_path(destination[1], "destination") if destination else DEFAULT_DESTINATION
+        self.name = check_dataset_port_name(name or _default_name(path), "OutputFileDatasetConfig")
+        self.datastore = destination[0] if destination else None
+        self.path = path
+        self.source = source
+        self.partition_format = partition_format
+        self.mode = "mount"
+        self.overwrite = False
+        self.source_globs: list[str] | None = None
+        # Copies made by as_mount and as_upload are the same output: they share this object.
+        self.origin: OutputFileDatasetConfig = self
+        # The steps that make and read it, so that order comes from the data; the origin's count.
+        self.makers: list[Any] = []
+        self.readers: list[Any] = []
+
+    def __deepcopy__(self, memo: object) -> OutputFileDatasetConfig:
+        # Which data it is lies in the object itself: a copied DAG still talks of the same data.
+        return self
+
+    @property
+    def destination(self) -> tuple[Datastore | None, str]:
+        """``(datastore, path)`` as declared; None is the default datastore."""
+        return self.datastore, self.path
+
+    @property
+    def arg_val(self) -> str:
+        """The text that stands for this output inside a longer argument."""
+        return f"DatasetOutputConfig:{self.name}"
+
+    def __repr__(self) -> str:
+        return f"OutputFileDatasetConfig({self.name!r}, {self.path!r})"
+
+    def __str__(self) -> str:
+        return self.arg_val
+
+    def serialize(self) -> str:
+        """The text that Airflow's Rendered Templates view shows."""
+        return str(self)
+
+    def as_mount(self, disable_metadata_cache: bool = False) -> OutputFileDatasetConfig:
+        """The script writes to the destination itself (the default)."""
+        return self._with(mode="mount")
+
+    def as_upload(self, overwrite: bool = False, source_globs: list[str] | None = None) -> OutputFileDatasetConfig:
+        """The files are uploaded when the script has succeeded.
+
+        :param overwrite: Replace files at the destination; otherwise a file that stands there is an error.
+        :param source_globs: Upload only files that match one of these patterns.
+        """
+        return self._with(mode="upload", overwrite=overwrite, source_globs=source_globs)
+
+    def as_input(self, name: str | None = None) -> DatasetConsumptionConfig:
+        """This output as an input of a later step, called ``name`` (default: ``input_<output name>``)."""
+        return DatasetConsumptionConfig(name or f"input_{self.name}", self, "mount")
+
+    def _with(self, **changes: object) -> OutputFileDatasetConfig:
+        twin = copy.copy(self)
+        for attribute, value in changes.items():
+            setattr(twin, attribute, value)
+        return twin
+
+
+class DatasetConsumptionConfig:
+    """A dataset as a step's input: how it is called and how it reaches the script.
+
+    :param name: The port's name, and the environment variable that holds the path.
+    :param dataset: An :class:`OutputFileDatasetConfig` of an earlier step.
+    :param mode: ``mount`` or ``download``.
+    :param path_on_compute: Where the data stands for the script; default: chosen by the compute target.
+
+    (SDK v1: ``azureml.data.dataset_consumption_config.DatasetConsumptionConfig``.)
+    """
+
+    def __init__(
+        self, name: str, dataset: OutputFileDatasetConfig, mode: str = "mount", path_on_compute: str | None = None
+    ) -> None:
+        if not isinstance(dataset, OutputFileDatasetConfig):
+            raise UserErrorException(
+                f"DatasetConsumptionConfig {name!r}: {type(dataset).__name__} is not a dataset that a step can read."
+            )
+        if mode not in ("mount", "download"):
+            raise UserErrorException(f"DatasetConsumptionConfig {name!r}: mode {mode!r} is not mount or download.")
+        self.name = check_dataset_port_name(name, "DatasetConsumptionConfig")
+        self.dataset = dataset
+        self.mode = mode
+        self.path_on_compute = path_on_compute
+
+    @property
+    def arg_val(self) -> str:
+        """The text that stands for this input inside a longer argument."""
+        return f"DatasetConsumptionConfig:{self.name}"
+
+    def __repr__(self) -> str:
+        return f"DatasetConsumptionConfig({self.name!r}, {self.dataset!r}, {self.mode!r})"
+
+    def __str__(self) -> str:
+        return self.arg_val
+
+    def serialize(self) -> str:
+        """The text that Airflow's Rendered Templates view shows."""
+        return str(self)
+
+    def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
+        """The same input, mounted."""
+        return DatasetConsumptionConfig(self.name, self.dataset, "mount", path_on_compute)
+
+    def as_download(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
+        """The same input as a private copy on the compute target."""
+        return DatasetConsumptionConfig(self.name, self.dataset, "download", path_on_compute)
+
+
+def _default_name(path: str) -> str:
+    last = path.rsplit("/", 1)[-1]
+    if "{" in last or not last:
+        return "output"
+    name = "".join(c if c.isascii() and c.isalnum() else "_" for c in last)
+    return f"_{name}" if name[0].isdigit() else name

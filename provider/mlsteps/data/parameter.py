@@ -1,0 +1,101 @@
+"""PipelineParameter: a value that whoever triggers the pipeline may change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.data.names import environment_variable
+from mlsteps.exceptions import PipelineParameterError
+
+if TYPE_CHECKING:
+    from mlsteps.data.reference import DataPath
+
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+class PipelineParameter:
+    """A named value of a pipeline, with a default; a field of the DAG's trigger form.
+
+    :param name: The name in the trigger form, the REST call and ``pipeline_parameters=``.
+    :param default_value: A str, int, float, bool or :class:`~mlsteps.DataPath`. Its type is the parameter's type.
+
+    The script gets the value as text, in its arguments and in the environment variable ``AML_PARAMETER_<name>``.
+    (SDK v1: ``azureml.pipeline.core.PipelineParameter``.)
+    """
+
+    def __init__(self, name: str, default_value: str | int | float | bool | DataPath) -> None:
+        from mlsteps.data.reference import DataPath
+
+        if not isinstance(name, str) or not name:
+            raise PipelineParameterError(f"A PipelineParameter needs a name, got {name!r}.")
+        if type(default_value) not in _JSON_TYPES and not isinstance(default_value, DataPath):
+            raise PipelineParameterError(
+                f"PipelineParameter {name!r}: the default must be a str, int, float, bool or DataPath, "
+                f"got {type(default_value).__name__}."
+            )
+        self.name = name
+        self.default_value = default_value
+
+    def __repr__(self) -> str:
+        return f"PipelineParameter(name={self.name!r}, default_value={self.default_value!r})"
+
+    def __str__(self) -> str:
+        # What arguments are searched for, so that a parameter can stand inside a longer string.
+        return f"$AML_PARAMETER_{environment_variable(self.name)}"
+
+    def serialize(self) -> str:
+        """The text that Airflow's Rendered Templates view shows."""
+        return str(self)
+
+    @property
+    def json_type(self) -> str:
+        """The JSON schema type of the form field; a DataPath is written ``datastore/path``."""
+        return _JSON_TYPES.get(type(self.default_value), "string")
+
+    @property
+    def form_default(self) -> str | int | float | bool:
+        """The default as the form shows it."""
+        if isinstance(self.default_value, (bool, int, float, str)):
+            return self.default_value
+        return str(self.default_value)
+
+    def same_default(self, other: PipelineParameter) -> bool:
+        """Whether two parameters of one name agree; 1 and True do not."""
+        return (
+            type(self.default_value) is type(other.default_value) and self.form_default == other.form_default
+        )
+
+    def check(self, value: Any) -> Any:
+        """``value`` if it has exactly the declared type (SDK v1 rule), as JSON.
+
+        :raises PipelineParameterError: the type differs; an int is not taken for a float, nor a bool for an int.
+        """
+        from mlsteps.data.reference import DataPath
+
+        if type(value) is type(self.default_value):
+            return str(value) if isinstance(value, DataPath) else value
+        if isinstance(self.default_value, DataPath) and isinstance(value, str):
+            return value
+        raise PipelineParameterError(
+            f"Pipeline parameter {self.name!r} must be {type(self.default_value).__name__} like its default "
+            f"{self.default_value!r}, got {type(value).__name__} {value!r}."
+        )
+
+    def from_text(self, text: str) -> Any:
+        """A value typed on a command line, turned into the declared type.
+
+        :raises PipelineParameterError: the text is no such value.
+        """
+        kind = type(self.default_value)
+        try:
+            if kind is bool:
+                return {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}[
+                    text.strip().lower()
+                ]
+            if kind in (int, float):
+                return kind(text)  # type: ignore[call-arg, arg-type]
+        except (KeyError, ValueError):
+            raise PipelineParameterError(
+                f"Pipeline parameter {self.name!r} must be {kind.__name__}, got the text {text!r}."
+            ) from None
+        return text
