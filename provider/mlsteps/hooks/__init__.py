@@ -1,0 +1,1 @@
+"""Connections: how Airflow's own configuration describes a workspace."""

@@ -1,0 +1,244 @@
+"""Workspace: which datastores, compute targets and defaults a pipeline's names mean. Lazy, as DAG files need it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from mlsteps.data.datastore import Datastore
+from mlsteps.exceptions import WorkspaceException
+from mlsteps.workspace_config import WorkspaceConfig, read_workspace_file
+
+if TYPE_CHECKING:
+    from mlsteps.compute import ComputeTarget
+    from mlsteps.data.stores import Store
+    from mlsteps.experiment import Experiment
+
+# Environment variable that names a workspace folder or workspace.yaml; beats every other default.
+WORKSPACE_VARIABLE = "MLSTEPS_WORKSPACE"
+WORKSPACE_FILE = "workspace.yaml"
+DEFAULT_LOCATOR = "default"
+
+# Locators that need Airflow are read by the hook, which is imported only when one is opened.
+_AIRFLOW_READER = "mlsteps.hooks.workspace"
+
+T = TypeVar("T")
+
+
+class Workspace:
+    """Names of datastores and compute targets, and where records live.
+
+    Nothing is read until something is asked of it, so it may stand at the top of a DAG file.
+
+    - ``Workspace()`` is the default one: ``$MLSTEPS_WORKSPACE`` when set; else the ``workspace.yaml`` beside the
+      DAG file (see :meth:`from_config`); else the Airflow connection named by ``[mlsteps] conn_id`` when there is
+      one; else a folder below ``$AIRFLOW_HOME`` that needs no configuration at all.
+    - ``Workspace(conn_id="my_ws")`` is an Airflow connection of type ``mlsteps``.
+    - ``Workspace(folder="/data/ws")`` is a folder, or the folder of a ``workspace.yaml``.
+
+    The SDK v1 arguments are accepted: ``workspace_name`` is a label; subscription and resource group mean nothing
+    here, because no Azure ML workspace is needed. (SDK v1: ``azureml.core.Workspace``.)
+    """
+
+    def __init__(
+        self,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        workspace_name: str | None = None,
+        auth: Any = None,
+        _location: str | None = None,
+        _disable_service_check: bool = False,
+        _workspace_id: str | None = None,
+        sku: str = "basic",
+        tags: Mapping[str, str] | None = None,
+        _cloud: str = "AzureCloud",
+        *,
+        conn_id: str | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if conn_id and folder:
+            raise WorkspaceException("Workspace: give conn_id or folder, not both.")
+        self.subscription_id = subscription_id
+        self.resource_group = resource_group
+        self.tags = dict(tags or {})
+        self._label = workspace_name
+        if conn_id:
+            self.locator = f"airflow:{conn_id}"
+        elif folder:
+            self.locator = f"folder:{Path(folder).expanduser().absolute()}"
+        else:
+            self.locator = DEFAULT_LOCATOR
+
+    def __repr__(self) -> str:
+        return f"Workspace({self.locator!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Workspace) and self.locator == other.locator
+
+    def __hash__(self) -> int:
+        return hash(self.locator)
+
+    @classmethod
+    def from_config(cls, path: str | os.PathLike[str] | None = None, auth: Any = None) -> Workspace:
+        """The workspace described by a ``workspace.yaml``.
+
+        :param path: The file, or a folder to start from. Default: the working directory; the folders above
+            are searched too. Without any file this is the default workspace. (SDK v1: ``config.json``.)
+        """
+        start = Path(path or os.getcwd()).expanduser().absolute()
+        if start.is_file():
+            return cls.from_locator(f"folder:{start}")
+        for folder in (start, *start.parents):
+            if (folder / WORKSPACE_FILE).is_file():
+                return cls(folder=folder)
+        if path is not None and not start.exists():
+            raise WorkspaceException(f"Workspace.from_config: {str(path)!r} does not exist.")
+        return cls()
+
+    @classmethod
+    def get(
+        cls,
+        name: str,
+        auth: Any = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        cloud: str = "AzureCloud",
+        id: str | None = None,
+    ) -> Workspace:
+        """The default workspace under SDK v1's name for it; see the class for what the default is."""
+        return cls(subscription_id, resource_group, name, auth)
+
+    @classmethod
+    def from_locator(cls, locator: str) -> Workspace:
+        """The workspace that :attr:`locator` named when it was written into a reference or record."""
+        workspace = cls()
+        workspace.locator = locator
+        return workspace
+
+    # What it knows
+
+    @cached_property
+    def config(self) -> WorkspaceConfig:
+        """Everything this workspace knows, read now and then kept.
+
+        :raises WorkspaceException: the connection or file is missing or malformed.
+        """
+        kind, _, value = self.locator.partition(":")
+        if kind == "folder":
+            return read_workspace_file(Path(value))
+        named = os.environ.get(WORKSPACE_VARIABLE)
+        if kind == DEFAULT_LOCATOR and named:
+            return read_workspace_file(Path(named).expanduser().absolute())
+        read: Callable[[str | None], WorkspaceConfig] = import_module(_AIRFLOW_READER).read_config
+        return read(value or None)
+
+    def known_without_lookup(self) -> bool:
+        """Whether :attr:`config` can be read without Airflow, so that a DAG file may check names against it."""
+        return self.locator.startswith("folder:") or (
+            self.locator == DEFAULT_LOCATOR and bool(os.environ.get(WORKSPACE_VARIABLE))
+        )
+
+    def portable_locator(self) -> str | None:
+        """A locator that a script on this machine can open without Airflow, or None where it needs a connection."""
+        if self.known_without_lookup() and self.locator != DEFAULT_LOCATOR:
+            return self.locator
+        connection = self.config.source.startswith("Airflow connection")
+        return None if connection else f"folder:{self.config.folder}"
+
+    @property
+    def name(self) -> str:
+        """The workspace's name."""
+        return self._label or self.config.name
+
+    @property
+    def location(self) -> str:
+        """Where its records lie, for people."""
+        return self.record_store().url("")
+
+    # Datastores
+
+    def default_datastore_name(self) -> str:
+        """The name of the default datastore."""
+        return self.config.default_datastore
+
+    def get_default_datastore(self) -> Datastore:
+        """The default datastore, as a handle; nothing is looked up yet."""
+        return Datastore(self)
+
+    @property
+    def datastores(self) -> Mapping[str, Datastore]:
+        """Every datastore by name."""
+        return _Names(lambda: self.config.datastores, lambda name: Datastore(self, name), "datastore")
+
+    def open_store(self, name: str) -> Store:
+        """The storage behind a datastore's name.
+
+        :raises WorkspaceException: no datastore has this name; the text lists those there are.
+        """
+        from mlsteps.data.stores import FolderStore
+
+        folder = self.config.datastores.get(name)
+        if folder is None:
+            known = ", ".join(sorted(self.config.datastores))
+            raise WorkspaceException(
+                f"Workspace {self.name!r} ({self.config.source}) has no datastore {name!r}; it has {known}."
+            )
+        return FolderStore(folder)
+
+    def record_store(self) -> Store:
+        """The storage that holds records, snapshots and the reuse store: the default datastore's."""
+        return self.open_store(self.config.default_datastore)
+
+    # Compute targets
+
+    @property
+    def compute_targets(self) -> Mapping[str, ComputeTarget]:
+        """Every compute target by name."""
+        from mlsteps.compute import create_compute_target
+
+        return _Names(
+            lambda: self.config.compute_targets,
+            lambda name: create_compute_target(name, self.config.compute_targets[name]),
+            "compute target",
+        )
+
+    def get_default_compute_target(self, type: str = "CPU") -> ComputeTarget:
+        """The compute target of steps that name none."""
+        return self.compute_targets[self.config.default_compute_target]
+
+    # Experiments
+
+    @property
+    def experiments(self) -> Mapping[str, Experiment]:
+        """Every experiment that has a run, by name."""
+        from mlsteps.experiment import Experiment
+        from mlsteps.records import list_runs
+
+        def names() -> dict[str, None]:
+            return dict.fromkeys(sorted({run.experiment for run in list_runs(self.record_store())}))
+
+        return _Names(names, lambda name: Experiment(self, name), "experiment")
+
+
+class _Names(Mapping[str, T], Generic[T]):
+    """A mapping whose names are asked for, and whose values are made, only when used."""
+
+    def __init__(self, names: Callable[[], Mapping[str, Any]], make: Callable[[str], T], what: str) -> None:
+        self._names, self._make, self._what = names, make, what
+
+    def __getitem__(self, name: str) -> T:
+        names = self._names()
+        if name not in names:
+            raise KeyError(f"no {self._what} is called {name!r}; there is {', '.join(sorted(names)) or 'none'}")
+        return self._make(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names())
+
+    def __len__(self) -> int:
+        return len(self._names())

@@ -1,0 +1,121 @@
+"""What a workspace is configured to: read from workspace.yaml, from a connection's fields, or built in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlsteps.exceptions import WorkspaceException
+
+# Names that every SDK v1 workspace has, so that existing pipelines find them.
+DEFAULT_DATASTORE = "workspaceblobstore"
+_BUILT_IN_DATASTORES = (DEFAULT_DATASTORE, "workspacefilestore")
+DEFAULT_COMPUTE = "local"
+
+_KEYS = {"name", "folder", "datastores", "default_datastore", "compute_targets", "default_compute_target"}
+
+
+@dataclass(frozen=True)
+class WorkspaceConfig:
+    """A workspace's names and what they stand for.
+
+    :param name: For people.
+    :param source: Where this was read from, for error messages.
+    :param folder: Root of what the workspace itself keeps on this machine or a shared disk.
+    :param datastores: Name to folder.
+    :param default_datastore: One of ``datastores``; it also holds the records.
+    :param compute_targets: Name to its settings; ``type`` says which kind it is.
+    :param default_compute_target: One of ``compute_targets``.
+    """
+
+    name: str
+    source: str
+    folder: Path
+    datastores: Mapping[str, Path]
+    default_datastore: str
+    compute_targets: Mapping[str, Mapping[str, Any]]
+    default_compute_target: str
+
+
+def read_workspace_file(path: Path) -> WorkspaceConfig:
+    """The workspace of a ``workspace.yaml``, or of a folder with or without one.
+
+    :raises WorkspaceException: the file cannot be read or holds something it should not.
+    """
+    file = path / "workspace.yaml" if not path.is_file() else path
+    if not file.is_file():
+        return make_config({"folder": str(path)}, source=str(path), base=path, default_name=path.name)
+    import yaml
+
+    try:
+        settings = yaml.safe_load(file.read_text("utf-8")) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise WorkspaceException(f"{file}: cannot be read: {error}") from error
+    return make_config(settings, source=str(file), base=file.parent, default_name=file.parent.name)
+
+
+def make_config(settings: object, *, source: str, base: Path, default_name: str) -> WorkspaceConfig:
+    """A configuration from loose settings; relative folders are taken from ``base``.
+
+    :raises WorkspaceException: naming the source and the key that is wrong.
+    """
+    if not isinstance(settings, dict):
+        raise WorkspaceException(f"{source}: expected settings by name, got {type(settings).__name__}.")
+    unknown = sorted(set(settings) - _KEYS)
+    if unknown:
+        raise WorkspaceException(f"{source}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}.")
+
+    folder = base / Path(_text(settings, "folder", source) or "mlsteps").expanduser()
+    datastores = {name: folder / name for name in _BUILT_IN_DATASTORES}
+    for name, store in _mapping(settings, "datastores", source).items():
+        datastores[name] = base / _datastore_folder(name, store, source)
+    computes: dict[str, Mapping[str, Any]] = {DEFAULT_COMPUTE: {"type": "local"}}
+    for name, target in _mapping(settings, "compute_targets", source).items():
+        if not isinstance(target, dict) or "type" not in target:
+            raise WorkspaceException(f"{source}: compute target {name!r} needs a 'type', for example local.")
+        computes[name] = target
+    return WorkspaceConfig(
+        name=_text(settings, "name", source) or default_name,
+        source=source,
+        folder=folder,
+        datastores=datastores,
+        default_datastore=_choice(settings, "default_datastore", DEFAULT_DATASTORE, datastores, source),
+        compute_targets=computes,
+        default_compute_target=_choice(settings, "default_compute_target", DEFAULT_COMPUTE, computes, source),
+    )
+
+
+def _datastore_folder(name: str, store: object, source: str) -> Path:
+    if isinstance(store, str):
+        return Path(store).expanduser()
+    if not isinstance(store, dict) or not isinstance(store.get("path"), str):
+        raise WorkspaceException(f"{source}: datastore {name!r} needs a 'path', the folder that it is.")
+    kind = store.get("type", "folder")
+    if kind != "folder":
+        raise WorkspaceException(f"{source}: datastore {name!r} has the unknown type {kind!r}; known is folder.")
+    return Path(store["path"]).expanduser()
+
+
+def _text(settings: Mapping[str, Any], key: str, source: str) -> str | None:
+    value = settings.get(key)
+    if value is not None and not isinstance(value, str):
+        raise WorkspaceException(f"{source}: {key!r} must be a text, got {value!r}.")
+    return value
+
+
+def _mapping(settings: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
+    value = settings.get(key) or {}
+    if not isinstance(value, dict):
+        raise WorkspaceException(f"{source}: {key!r} must be settings by name, got {value!r}.")
+    return value
+
+
+def _choice(
+    settings: Mapping[str, Any], key: str, default: str, known: Mapping[str, Any], source: str
+) -> str:
+    value = _text(settings, key, source) or default
+    if value not in known:
+        raise WorkspaceException(f"{source}: {key} {value!r} is not one of {', '.join(sorted(known))}.")
+    return value
