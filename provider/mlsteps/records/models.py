@@ -1,0 +1,79 @@
+"""Registered models: a version is one JSON file beside the model's files, claimed by whoever creates it first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from mlsteps.records import layout
+from mlsteps.records.store import RecordStore, dump_json, load_json
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """One version of a model.
+
+    :param path: Its file or folder on the record store.
+    :param run_id: The step run that registered it.
+    """
+
+    name: str
+    model_version: int
+    path: str
+    created: str
+    run_id: str
+    dag_id: str
+    dag_run_id: str
+    description: str | None = None
+    framework: str | None = None
+    framework_version: str | None = None
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """``name:version``."""
+        return f"{self.name}:{self.model_version}"
+
+
+def latest_versions(store: RecordStore) -> dict[str, int]:
+    """The newest version of every model, by the folder name of the model."""
+    found = {}
+    for name in store.list_names(layout.MODELS):
+        versions = _versions(store, name)
+        if versions:
+            found[name] = versions[-1]
+    return found
+
+
+def register_model(store: RecordStore, **fields: Any) -> ModelRecord:
+    """Register a model under the next free version of its name."""
+    folder = layout.path_part(fields["name"])
+    versions = _versions(store, folder)
+    version = (versions[-1] if versions else 0) + 1
+    while True:
+        record = ModelRecord(model_version=version, **fields)
+        data = dump_json({"version": VERSION, **asdict(record)})
+        if store.create(f"{layout.MODELS}/{folder}/{version}.json", data):
+            return record
+        version += 1  # somebody else took this one
+
+
+def read_model(store: RecordStore, name: str, version: int | None = None) -> ModelRecord | None:
+    """A model by name, the newest version by default; None if there is none."""
+    folder = layout.path_part(name)
+    versions = _versions(store, folder)
+    wanted = version if version is not None else (versions[-1] if versions else None)
+    value = load_json(store, f"{layout.MODELS}/{folder}/{wanted}.json", VERSION) if wanted else None
+    if value is None:
+        return None
+    value.pop("version")
+    return ModelRecord(**value)
+
+
+def _versions(store: RecordStore, folder: str) -> list[int]:
+    names = store.list_names(f"{layout.MODELS}/{folder}")
+    return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())

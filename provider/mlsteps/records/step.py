@@ -1,0 +1,120 @@
+"""StepRecord: what one step of one run did, in one JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from mlsteps.records import layout
+from mlsteps.records.store import RecordStore, dump_json, load_json
+
+VERSION = 1
+
+RUNNING = "running"
+RAN = "ran"
+REUSED = "reused"
+FAILED = "failed"
+CANCELED = "canceled"
+SKIPPED = "skipped"
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """The newest try of a step. Written when it starts, while it runs, and when it ends.
+
+    :param state: ``running``, ``ran``, ``reused``, ``failed``, ``canceled`` or ``skipped``.
+    :param reason: Why it is in that state, in words.
+    :param step_run_id: Id of this try; outputs lie below it.
+    :param step_type: Class name of the step.
+    :param max_tries: How many tries it gets in all; a failed one below it will be tried again.
+    :param started, ended: UTC, ISO 8601.
+    :param seconds: Wall time of the try.
+    :param phases: Seconds by part: snapshot, environment, stage, script, publish.
+    :param where: host, process id, compute target.
+    :param command: What was run, with parameter values in place.
+    :param parameters: Pipeline parameters it used, by name.
+    :param environment: How its interpreter was made.
+    :param source: Source directory, snapshot digest, git commit and whether it had uncommitted changes.
+    :param inputs: By port name: where it came from and its digest.
+    :param outputs: By port name: the reference that XCom carries.
+    :param metrics: By name, as ``get_metrics`` gives them.
+    :param metric_events: The same as they were logged, for the parts that later steps or pages need.
+    :param parent_metric_events: What it logged on the pipeline run.
+    :param tags, parent_tags: What it set on itself and on the pipeline run.
+    :param files: Kept files, by name, relative to the try's ``files`` folder.
+    :param models: Models it registered, as ``name:version``.
+    :param exit_code, signal: How its script ended.
+    :param error: The error as it was told.
+    """
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int
+    try_number: int
+    name: str
+    step_run_id: str
+    step_type: str
+    state: str
+    reason: str = ""
+    max_tries: int = 1
+    started: str | None = None
+    ended: str | None = None
+    seconds: float | None = None
+    phases: Mapping[str, float] = field(default_factory=dict)
+    where: Mapping[str, Any] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    metric_events: tuple[Mapping[str, Any], ...] = ()
+    parent_metric_events: tuple[Mapping[str, Any], ...] = ()
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    parent_tags: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    exit_code: int | None = None
+    signal: str | None = None
+    error: str | None = None
+
+    @property
+    def folder(self) -> str:
+        """The step's folder on the record store."""
+        return layout.step_folder(self.dag_id, self.run_id, self.task_id, self.map_index)
+
+    @property
+    def try_folder(self) -> str:
+        """The folder of this try on the record store."""
+        return layout.try_folder(self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it will not change any more, short of being cleared."""
+        return self.state in (RAN, REUSED, CANCELED, SKIPPED) or (
+            self.state == FAILED and self.try_number >= self.max_tries
+        )
+
+    def with_(self, **changes: Any) -> StepRecord:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+    def save(self, store: RecordStore) -> None:
+        """Write it; a kill at any moment leaves the earlier record or this one."""
+        store.write(f"{self.folder}/step.json", dump_json({"version": VERSION, **asdict(self)}))
+
+
+_FIELDS = {f.name for f in fields(StepRecord)}
+_TUPLES = {"command", "metric_events", "parent_metric_events", "files", "models"}
+
+
+def read_step(store: RecordStore, folder: str) -> StepRecord | None:
+    """The record in a step's folder, or None where there is none yet."""
+    value = load_json(store, f"{folder}/step.json", VERSION)
+    if value is None:
+        return None
+    return StepRecord(**{k: tuple(v) if k in _TUPLES else v for k, v in value.items() if k in _FIELDS})

@@ -1,0 +1,57 @@
+"""What records need of a storage; any ``mlsteps.data.stores.Store`` has it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+from mlsteps.exceptions import MlstepsException
+from mlsteps.run import values
+
+
+class RecordStore(Protocol):
+    """Small files by path, written all or nothing."""
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes. Raises FileNotFoundError."""
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write or replace."""
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write unless it exists; True for the one caller that made it."""
+
+    def list_names(self, folder: str = "") -> list[str]:
+        """Names directly in a folder."""
+
+
+class RecordFormatError(MlstepsException):
+    """A record was written by a newer mlsteps, or is no record."""
+
+
+def dump_json(value: Any) -> bytes:
+    """A record's bytes: readable, stable, strict JSON."""
+    # Through the journal's encoding, which has a place for the numbers that JSON lacks.
+    return (json.dumps(json.loads(values.dumps(value)), indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def load_json(store: RecordStore, path: str, version: int) -> dict[str, Any] | None:
+    """The record at ``path``, or None where there is none.
+
+    :raises RecordFormatError: it is not JSON of a version up to ``version``.
+    """
+    try:
+        data = store.read(path)
+    except FileNotFoundError:
+        return None
+    try:
+        value = values.loads(data)
+    except ValueError as error:
+        raise RecordFormatError(f"{path} is not a record: {error}") from error
+    if not isinstance(value, dict) or not isinstance(value.get("version"), int):
+        raise RecordFormatError(f"{path} is not a record.")
+    if value["version"] > version:
+        raise RecordFormatError(
+            f"{path} has format {value['version']}, this mlsteps reads up to {version}: upgrade mlsteps."
+        )
+    return value

@@ -1,0 +1,1 @@
+"""Telling whether a step changed. No Airflow here."""

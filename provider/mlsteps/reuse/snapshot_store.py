@@ -1,0 +1,64 @@
+"""Keeping snapshots: one archive for each content, on this machine and on the record store."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from mlsteps.exceptions import SnapshotException
+from mlsteps.launcher.snapshot_archive import write_archive
+from mlsteps.reuse.snapshot import Snapshot, take_snapshot
+
+_ATTEMPTS = 3
+
+
+class ArchiveStore(Protocol):
+    """The part of a store that snapshots need."""
+
+    def local_path(self, path: str) -> Path | None:
+        """The path on this machine, if there is one."""
+
+    def stat(self, path: str) -> object | None:
+        """Something if there is a file."""
+
+    def put_file(self, source: Path, path: str) -> None:
+        """Copy a local file to the store."""
+
+
+def store_snapshot(directory: Path, store: ArchiveStore, folder: str, cache: Path) -> tuple[Snapshot, Path]:
+    """Snapshot a source directory; its archive is on ``store`` below ``folder`` afterwards.
+
+    :param cache: A local folder for archives where the store is not one.
+    :returns: The snapshot, and its archive on this machine.
+    :raises SnapshotException: the directory cannot be read, or does not keep still.
+    """
+    for _ in range(_ATTEMPTS):
+        snapshot = take_snapshot(directory)
+        name = f"{snapshot.digest.rpartition(':')[2]}.zip"
+        kept = store.local_path(f"{folder}/{name}")
+        archive = kept if kept is not None else cache / name
+        if not archive.exists() and not _write(snapshot, archive):
+            continue
+        if kept is None and store.stat(f"{folder}/{name}") is None:
+            store.put_file(archive, f"{folder}/{name}")
+        return snapshot, archive
+    raise SnapshotException(
+        f"Source directory {str(directory)!r} changes while it is read. If a step writes there, list what it "
+        f"writes in .amlignore."
+    )
+
+
+def _write(snapshot: Snapshot, archive: Path) -> bool:
+    """Write the archive; False if the files changed meanwhile, so that a name never lies about its content."""
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    draft = archive.with_name(f".{archive.name}.{uuid4().hex}")
+    try:
+        write_archive([(file, snapshot.directory / file) for file in snapshot.files], draft)
+        if take_snapshot(snapshot.directory).digest != snapshot.digest:
+            return False
+        os.replace(draft, archive)
+        return True
+    finally:
+        draft.unlink(missing_ok=True)
