@@ -1,0 +1,167 @@
+"""A job as a compute target is handed it, and what comes back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlsteps.data.stores import Store
+from mlsteps.environment import RunConfiguration
+from mlsteps.launcher.manifest import Manifest
+
+# As the first word of a command: the interpreter of the job's environment.
+PYTHON = "python"
+
+
+@dataclass(frozen=True)
+class JobInput:
+    """Data that the script reads.
+
+    :param name: The port's name.
+    :param token: The text in arguments that stands for its path on the compute target.
+    :param variable: The environment variable that holds its path.
+    :param store, path: Where it lies.
+    :param mode: ``mount`` (read in place where that is possible) or ``download`` (a private copy).
+    :param path_on_compute: Where a copy should stand, or None.
+    """
+
+    name: str
+    token: str
+    variable: str
+    store: Store
+    path: str
+    mode: str
+    path_on_compute: str | None = None
+
+
+@dataclass(frozen=True)
+class JobOutput:
+    """Data that the script makes.
+
+    :param name, token, variable: As for :class:`JobInput`.
+    :param store, path: Where it shall lie when the script has succeeded.
+    :param create_directory: Whether the path is an existing folder when the script starts.
+    :param collect_from: A path on the compute target, relative to the working directory, that is uploaded when
+        the script has succeeded; None lets it write to the store where that is possible.
+    :param patterns: Of what is collected, only files that match one of these; None is all.
+    :param replace: Whether collected files may replace files that stand at the destination.
+    """
+
+    name: str
+    token: str
+    variable: str
+    store: Store
+    path: str
+    create_directory: bool
+    collect_from: str | None = None
+    patterns: tuple[str, ...] | None = None
+    replace: bool = True
+
+
+@dataclass(frozen=True)
+class StepJob:
+    """A script to run.
+
+    :param id: Unique, usable as a file name.
+    :param command: What to run; :data:`PYTHON` as first word is the environment's interpreter. May hold tokens.
+    :param snapshot: A zip of the source directory, extracted into the working directory; None is an empty one.
+    :param run_configuration: Which environment it runs in.
+    :param variables: Environment variables for the script, besides those of its ports. May hold tokens.
+    :param context: What ``Run.get_context()`` is told, without paths that only the compute target knows.
+    :param time_limit: Seconds after which the script is stopped, or None.
+    :param scratch: A folder on this machine for temporary files.
+    :param environments: A folder on this machine that keeps environments between jobs.
+    """
+
+    id: str
+    command: tuple[str, ...]
+    snapshot: Path | None
+    inputs: tuple[JobInput, ...]
+    outputs: tuple[JobOutput, ...]
+    run_configuration: RunConfiguration | None
+    variables: Mapping[str, str]
+    context: Mapping[str, Any]
+    time_limit: float | None
+    scratch: Path
+    environments: Path
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job ended.
+
+    :param exit_code: Of the script; None when a signal ended it or it never started.
+    :param signal: Name of the signal that ended it.
+    :param error: Why it counts as failed, in words; None is success.
+    :param command: What was run in the end, with paths in place.
+    :param manifests: Of each output, by port name; empty unless it succeeded.
+    :param environment: What was used, for the record.
+    :param events: Everything the script logged through ``Run``.
+    :param stderr_tail, stdout_tail: The last lines.
+    :param missing_outputs: Declared outputs that the script did not make.
+    """
+
+    exit_code: int | None
+    signal: str | None
+    error: str | None
+    command: tuple[str, ...] = ()
+    manifests: Mapping[str, Manifest] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[Mapping[str, Any], ...] = ()
+    stdout_tail: tuple[str, ...] = ()
+    stderr_tail: tuple[str, ...] = ()
+    missing_outputs: tuple[str, ...] = ()
+
+
+class JobWatcher:
+    """Hears what a job does, keeps its files, and can stop it from another thread or a signal handler.
+
+    :param on_line: Called with the stream's name and each line the script prints.
+    :param on_events: Called with what the script has logged since the last call.
+    :param keep_files: Called once with a local folder of files to keep (``files/...``, ``stdout.log``,
+        ``stderr.log``) before it is deleted; also when the script failed.
+    """
+
+    def __init__(
+        self,
+        on_line: Callable[[str, str], None],
+        on_events: Callable[[Sequence[Mapping[str, Any]]], None],
+        keep_files: Callable[[Path], None],
+    ) -> None:
+        self.on_line = on_line
+        self.on_events = on_events
+        self.keep_files = keep_files
+        self.phases: dict[str, float] = {}
+        self._stop: Callable[[], None] | None = None
+        self._stopped = threading.Event()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the job was asked to stop."""
+        return self._stopped.is_set()
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Measure a part of the job's time."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.phases[name] = round(self.phases.get(name, 0.0) + time.monotonic() - started, 3)
+
+    def stop_with(self, stop: Callable[[], None] | None) -> None:
+        """How to stop the job from now on; called by the compute target."""
+        self._stop = stop
+        if stop is not None and self.stopped:
+            stop()
+
+    def stop(self) -> None:
+        """Stop the job, now or as soon as it has started."""
+        self._stopped.set()
+        if self._stop is not None:
+            self._stop()
