@@ -1,0 +1,204 @@
+"""Pipeline: steps that belong together, and the DAG they become."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG
+
+from mlsteps.exceptions import MlstepsException, PipelineParameterError, PipelineValidationError
+from mlsteps.graph import Graph
+from mlsteps.steps.base import task_id_from_name
+from mlsteps.steps.declaration import declaring_file
+from mlsteps.steps.form import form_field
+
+if TYPE_CHECKING:
+    from mlsteps.data import Datastore, PipelineParameter
+    from mlsteps.experiment import PipelineRun
+    from mlsteps.steps import PipelineStep
+    from mlsteps.workspace import Workspace
+
+
+class Pipeline:
+    """A pipeline of steps.
+
+    >>> pipeline = Pipeline(workspace, steps=[compare])   # what compare needs comes along
+    >>> dag = pipeline.to_dag("compare_models", schedule="@daily")
+
+    :param workspace: Where it works.
+    :param steps: A step, a list of steps or StepSequences nested at will, or data (meaning the step that makes
+        it). A list alone sets no order: order comes from data, ``run_after`` and StepSequence.
+    :param description: For people; shown in Airflow.
+    :param default_datastore: Where outputs go that name no datastore.
+    :param default_source_directory: For steps that name none.
+    :param resolve_closure: Add steps that the given ones need.
+
+    :raises PipelineValidationError: the steps do not form a pipeline.
+    :raises PipelineParameterError: a parameter has two defaults.
+
+    (SDK v1: ``azureml.pipeline.core.Pipeline``.)
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        steps: Any,
+        description: str | None = None,
+        default_datastore: Datastore | str | None = None,
+        default_source_directory: str | os.PathLike[str] | None = None,
+        resolve_closure: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        unknown = sorted(set(kwargs) - {"_workflow_provider", "_service_endpoint", "enable_email_notification"})
+        if unknown:
+            raise PipelineValidationError(f"Pipeline got an unknown argument {unknown[0]!r}.")
+        self.workspace = workspace
+        self.description = description
+        self.default_source_directory = default_source_directory
+        if isinstance(default_datastore, str):
+            from mlsteps.data import Datastore
+
+            default_datastore = Datastore(workspace, default_datastore)
+        self.default_datastore = default_datastore
+        self._graph = Graph(steps, resolve_closure)
+        for step in self._graph.steps:
+            if step.get_dag() is not None:
+                raise PipelineValidationError(
+                    f"Step {step.name!r} belongs to DAG {step.dag_id!r} already: "
+                    f"construct a Pipeline's steps outside of 'with DAG(...)'."
+                )
+        self._parameters = self._graph.params
+        self._file = declaring_file()
+        if workspace.known_without_lookup():
+            self._check_names()
+
+    def __repr__(self) -> str:
+        return f"Pipeline({[step.name for step in self._graph.steps]})"
+
+    @property
+    def graph(self) -> Graph:
+        """Its steps and the order among them."""
+        return self._graph
+
+    @property
+    def parameters(self) -> Mapping[str, PipelineParameter]:
+        """Its parameters by name."""
+        return self._parameters
+
+    def validate(self) -> list[str]:
+        """Everything that can be found wrong before a run, as texts; empty is good.
+
+        Also looks names up that a DAG file may not: compute targets and datastores of the workspace.
+        """
+        problems = []
+        for step in self._graph.steps:
+            try:
+                step.resolve_compute_target(step.workspace or self.workspace)
+            except MlstepsException as error:
+                problems.append(str(error))
+            for port in step.output_ports:
+                datastore = port.data.datastore or self.default_datastore
+                try:
+                    if datastore is not None:
+                        _ = datastore.store
+                except MlstepsException as error:
+                    problems.append(f"Step {step.name!r}, output {port.name!r}: {error}")
+        return problems
+
+    def to_dag(self, dag_id: str, schedule: Any = None, **dag_arguments: Any) -> DAG:
+        """The pipeline as an Airflow DAG. Assign it to a name in a DAG file, and Airflow has it.
+
+        :param dag_id: The DAG's id.
+        :param schedule: Cron text, timetable, assets; None is run only when triggered.
+        :param dag_arguments: Whatever else ``airflow.sdk.DAG`` takes; ``params`` are added to the pipeline's own.
+        """
+        fields = {name: form_field(parameter) for name, parameter in self._parameters.items()}
+        dag_arguments["params"] = {**fields, **(dag_arguments.get("params") or {})}
+        dag_arguments.setdefault("description", self.description)
+        dag_arguments.setdefault("catchup", False)
+        dag = DAG(dag_id=dag_id, schedule=schedule, **dag_arguments)
+        dag.fileloc = declaring_file() or self._file or dag.fileloc
+        made: dict[int, PipelineStep] = {}
+        for step in self._graph.steps:
+            task_id = _free_task_id(task_id_from_name(step.name), dag)
+            made[id(step)] = step.declared_again(**{"task_id": task_id, **self._changes(step), "dag": dag})
+        for edge in self._graph.edges:
+            if not edge.data:
+                made[id(edge.after)].set_upstream(made[id(edge.before)])
+        return dag
+
+    def submit(
+        self,
+        experiment_name: str,
+        pipeline_parameters: Mapping[str, Any] | None = None,
+        continue_on_step_failure: bool = False,
+        regenerate_outputs: bool = False,
+        parent_run_id: str | None = None,
+        credential_passthrough: bool | None = None,
+        **kwargs: Any,
+    ) -> PipelineRun:
+        """Run it now, under an experiment; see :meth:`mlsteps.Experiment.submit`.
+
+        :raises PipelineParameterError: a parameter is unknown or has the wrong type.
+        """
+        from mlsteps.experiment import Experiment
+
+        if kwargs:
+            raise PipelineValidationError(f"submit got an unknown argument {sorted(kwargs)[0]!r}.")
+        return Experiment(self.workspace, experiment_name).submit(
+            self,
+            pipeline_parameters=pipeline_parameters,
+            continue_on_step_failure=continue_on_step_failure,
+            regenerate_outputs=regenerate_outputs,
+            parent_run_id=parent_run_id,
+        )
+
+    def check_parameters(self, values: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Values for a run, as JSON.
+
+        :raises PipelineParameterError: one is unknown or has another type than its default.
+        """
+        checked = {}
+        for name, value in (values or {}).items():
+            if name not in self._parameters:
+                known = ", ".join(sorted(self._parameters)) or "no parameters"
+                raise PipelineParameterError(f"The pipeline has no parameter {name!r}; it has {known}.")
+            checked[name] = self._parameters[name].check(value)
+        return checked
+
+    def _changes(self, step: PipelineStep) -> dict[str, Any]:
+        """What the pipeline adds to a step's own declaration."""
+        given = step.declared_arguments  # type: ignore[attr-defined]
+        changes: dict[str, Any] = {}
+        if given.get("workspace") is None:
+            changes["workspace"] = self.workspace
+        if given.get("default_datastore") is None:
+            changes["default_datastore"] = self.default_datastore
+        # Absolute, because the same step made again must not look beside another file.
+        directory = given.get("source_directory")
+        if directory is None and self.default_source_directory is not None:
+            changes["source_directory"] = self.default_source_directory
+        else:
+            changes["source_directory"] = step.source_directory
+        return changes
+
+    def _check_names(self) -> None:
+        for step in self._graph.steps:
+            if isinstance(step.compute_target, str) and step.workspace is None:
+                step.resolve_compute_target(self.workspace)
+
+
+def dag_id_from_name(name: str) -> str:
+    """A DAG id that Airflow takes, as close to an experiment's name as can be."""
+    return re.sub(r"[^A-Za-z0-9_.\-]+", "_", name.strip())[:200].strip("_") or "pipeline"
+
+
+def _free_task_id(wanted: str, dag: DAG) -> str:
+    candidate, number = wanted, 0
+    while dag.has_task(candidate):
+        number += 1
+        candidate = f"{wanted}__{number}"
+    return candidate

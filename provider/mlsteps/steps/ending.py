@@ -1,0 +1,48 @@
+"""How a step ends other than well: the run was canceled, the script failed, or it said so itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlsteps.compat import AirflowSkipException
+from mlsteps.exceptions import ScriptFailedException
+from mlsteps.records import cancel_reason
+from mlsteps.run.lifecycle import declared_end
+from mlsteps.run.protocol import RunStatus
+
+if TYPE_CHECKING:
+    from mlsteps.compute import JobOutcome
+    from mlsteps.steps.attempt import Attempt
+
+# Lines of a script's error output that its exception repeats; the log has all of them.
+_LAST_LINES = 15
+
+
+def raise_if_canceled(attempt: Attempt) -> None:
+    """Do not start a step of a run that was canceled, by whoever and however.
+
+    :raises AirflowSkipException: it was; the text says why.
+    """
+    reason = cancel_reason(attempt.records, attempt.dag_id, attempt.run_id)
+    if reason is not None:
+        raise AirflowSkipException(f"The run was canceled: {reason}")
+
+
+def raise_if_failed(step: str, outcome: JobOutcome) -> None:
+    """Turn an outcome that is no success into the error that Airflow shows.
+
+    :raises ScriptFailedException: the script failed, by its exit code or by ``run.fail()``.
+    :raises AirflowSkipException: the script called ``run.cancel()``.
+    """
+    end = declared_end(outcome.events)
+    if outcome.error is None and end is not None and end.status == RunStatus.CANCELED:
+        raise AirflowSkipException("The script canceled its run.")
+    if outcome.error is not None:
+        problem = outcome.error
+    elif end is not None and end.status == RunStatus.FAILED:
+        problem = f"The script called run.fail(): {end.details or 'no details given'}"
+    else:
+        return
+    lines = outcome.stderr_tail[-_LAST_LINES:]
+    tail = "\n".join(["", "Its last lines on stderr:", *(f"  {line}" for line in lines)]) if lines else ""
+    raise ScriptFailedException(f"Step {step!r}: {problem}{tail}", outcome.exit_code, outcome.signal)

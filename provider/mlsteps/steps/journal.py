@@ -1,0 +1,231 @@
+"""StepJournal: keeps a step's record while the step runs, and its log."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import mlsteps
+from mlsteps.compat import AirflowSkipException
+from mlsteps.compute import ComputeTarget, JobOutcome, JobWatcher
+from mlsteps.records import DeclaredStep, RunRecord, StepRecord, cancel_run, register_model
+from mlsteps.records.step import CANCELED, FAILED, RAN, RUNNING
+from mlsteps.reuse import git
+from mlsteps.run.journal import utc_now
+from mlsteps.run.labels import properties_after, tags_after
+from mlsteps.run.lifecycle import declared_end
+from mlsteps.run.metrics import aggregate
+from mlsteps.run.protocol import PARENT, SELF, EventKind
+from mlsteps.steps.observers import tell_changed, tell_printed
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+    from mlsteps.data import PortDataReference
+    from mlsteps.steps.attempt import Attempt
+    from mlsteps.steps.binding import BoundStep
+
+
+class StepJournal:
+    """Writes the record of one try: when it starts, when it is bound, now and then, and when it ends.
+
+    Each write replaces the whole record, so a kill at any moment leaves a record that is true of some moment.
+    """
+
+    def __init__(self, attempt: Attempt, dag: DAG) -> None:
+        self._attempt = attempt
+        self._dag = dag
+        self._log = attempt.step.log
+        self._started = time.monotonic()
+        self._watcher: JobWatcher | None = None
+        self._events: list[Mapping[str, Any]] = []
+        self.record = StepRecord(
+            dag_id=attempt.dag_id,
+            run_id=attempt.run_id,
+            task_id=attempt.task_id,
+            map_index=attempt.map_index,
+            try_number=attempt.try_number,
+            name=attempt.step.name,
+            step_run_id=attempt.step_run_id,
+            step_type=attempt.step.step_type,
+            state=RUNNING,
+            max_tries=attempt.max_tries,
+            started=utc_now(),
+            where={"host": socket.gethostname(), "pid": os.getpid()},
+        )
+
+    @contextmanager
+    def kept(self) -> Iterator[StepJournal]:
+        """Keep the record from start to end, whatever happens in between."""
+        self._run_record().create(self._attempt.records)
+        self._save()
+        try:
+            yield self
+        except AirflowSkipException as reason:
+            self._end(CANCELED, reason=str(reason))
+            raise
+        except BaseException as error:
+            self._end(FAILED, error=str(error) or type(error).__name__)
+            raise
+        self._end(RAN)
+        self._log.info("The record of this step: %s", self._attempt.records.url(f"{self.record.folder}/step.json"))
+
+    def bound(self, bound: BoundStep, compute_target: ComputeTarget) -> None:
+        """Note what is going to run, on what."""
+        source = self._attempt.step.source_directory
+        self._save(
+            where={**self.record.where, "compute": dict(compute_target.describe())},
+            command=bound.job.command,
+            parameters=dict(bound.parameters),
+            source={
+                "directory": str(source),
+                "snapshot": bound.snapshot.digest,
+                "files": len(bound.snapshot.files),
+                "bytes": bound.snapshot.bytes,
+                "git": dict(git.describe(source)),
+            },
+            inputs=dict(bound.inputs),
+        )
+
+    def watcher(self) -> JobWatcher:
+        """What the compute target tells of the job on its way."""
+        self._watcher = JobWatcher(self._printed, self._logged, self._keep_files)
+        return self._watcher
+
+    def ran(self, outcome: JobOutcome) -> None:
+        """Note how the script ended and everything it logged; carry out what it asked for."""
+        self._events = list(outcome.events)
+        models = tuple(self._register(event) for event in self._of_kind(EventKind.MODEL))
+        if any(event["target"] == PARENT for event in self._of_kind(EventKind.CANCEL)):
+            cancel_run(
+                self._attempt.records, self.record.dag_id, self.record.run_id, f"by step {self.record.name!r}"
+            )
+            self._log.info("The script canceled the pipeline run: steps that have not started will not.")
+        self._save(
+            command=outcome.command or self.record.command,
+            environment=dict(outcome.environment),
+            exit_code=outcome.exit_code,
+            signal=outcome.signal,
+            models=models,
+            **self._logged_fields(),
+        )
+
+    def published(self, references: Mapping[str, PortDataReference]) -> None:
+        """Note the outputs."""
+        outputs: dict[str, Any] = {}
+        for port in self._attempt.step.output_ports:
+            outputs[port.name] = {**references[port.name].serialize(), "url": references[port.name].url}
+            named = getattr(port.data, "pipeline_output_name", None)
+            if named:
+                outputs[port.name]["pipeline_output_name"] = named
+        self._save(outputs=outputs)
+
+    # What the compute target tells
+
+    def _printed(self, stream: str, line: str) -> None:
+        self._log.info("[%s] %s", stream, line)
+        tell_printed(self.record, stream, line)
+
+    def _logged(self, events: Sequence[Mapping[str, Any]]) -> None:
+        self._events += events
+        self._save(**self._logged_fields())
+
+    def _keep_files(self, folder: Path) -> None:
+        """Copy kept files and logs to the record store, as ``files/...``, ``stdout.log`` and ``stderr.log``."""
+        files = []
+        for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
+            name = file.relative_to(folder).as_posix()
+            self._attempt.records.put_file(file, f"{self._attempt.folder}/{name}")
+            if name.startswith("files/"):
+                files.append(name[len("files/") :])
+        self._save(files=tuple(files))
+
+    # What the script logged
+
+    def _of_kind(self, kind: str) -> list[Mapping[str, Any]]:
+        return [event for event in self._events if event.get("event") == kind]
+
+    def _logged_fields(self) -> dict[str, Any]:
+        events: list[Any] = self._events
+        metrics = [dict(event) for event in self._of_kind(EventKind.METRIC)]
+        return {
+            "metrics": aggregate(events, SELF),
+            "metric_events": tuple(event for event in metrics if event["target"] == SELF),
+            "parent_metric_events": tuple(event for event in metrics if event["target"] == PARENT),
+            "tags": tags_after(events, SELF, {}),
+            "parent_tags": tags_after(events, PARENT, {}),
+            "properties": properties_after(events, SELF, {}),
+        }
+
+    def _register(self, event: Mapping[str, Any]) -> str:
+        model = register_model(
+            self._attempt.records,
+            name=event["name"],
+            path=f"{self._attempt.folder}/files/{event['path']}",
+            created=event["time"],
+            run_id=self.record.step_run_id,
+            dag_id=self.record.dag_id,
+            dag_run_id=self.record.run_id,
+            description=event.get("description"),
+            framework=event.get("framework"),
+            framework_version=event.get("framework_version"),
+            tags=event.get("tags") or {},
+            properties=event.get("properties") or {},
+        )
+        self._log.info("Registered model %s", model.id)
+        return model.id
+
+    # Writing
+
+    def _end(self, state: str, *, reason: str = "", error: str | None = None) -> None:
+        phases = dict(self._watcher.phases) if self._watcher else {}
+        end = declared_end(self._events)  # type: ignore[arg-type]
+        self._save(
+            state=state,
+            reason=reason or (end.details if end and end.details else ""),
+            error=error,
+            ended=utc_now(),
+            seconds=round(time.monotonic() - self._started, 3),
+            phases=phases,
+        )
+
+    def _save(self, **changes: Any) -> None:
+        self.record = self.record.with_(**changes)
+        self.record.save(self._attempt.records)
+        tell_changed(self.record)
+
+    def _run_record(self) -> RunRecord:
+        attempt = self._attempt
+        return RunRecord(
+            dag_id=attempt.dag_id,
+            run_id=attempt.run_id,
+            experiment=self._dag.dag_display_name or attempt.dag_id,
+            tags=dict(attempt.tags),
+            created=utc_now(),
+            description=self._dag.description or "",
+            parameters=dict(attempt.parameters),
+            steps=tuple(declared_steps(self._dag)),
+            trigger=attempt.trigger,
+            software={
+                "mlsteps": mlsteps.__version__,
+                "airflow": version("apache-airflow-core"),
+                "python": platform.python_version(),
+            },
+        )
+
+
+def declared_steps(dag: DAG) -> Iterator[DeclaredStep]:
+    """The steps among a DAG's tasks."""
+    from mlsteps.steps.base import PipelineStep
+
+    for task in dag.tasks:
+        kind = getattr(task, "operator_class", type(task))
+        if isinstance(kind, type) and issubclass(kind, PipelineStep):
+            yield DeclaredStep(task.task_id, getattr(task, "name", None) or task.task_id)

@@ -1,0 +1,193 @@
+"""A step's inputs and outputs, in the one form the rest of the package works with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from mlsteps.data import (
+    DataPathComputeBinding,
+    DataReference,
+    DatasetConsumptionConfig,
+    InputPortBinding,
+    OutputFileDatasetConfig,
+    OutputPortBinding,
+    PipelineData,
+    PipelineParameter,
+    PortDataReference,
+)
+from mlsteps.exceptions import StepDefinitionError
+
+StepData = PipelineData | OutputFileDatasetConfig
+
+
+@dataclass(frozen=True)
+class InputPort:
+    """One input of a step.
+
+    :param name: Unique among the step's inputs.
+    :param source: What is read. PipelineData and OutputFileDatasetConfig come from another step of the
+        pipeline, the rest exists already; a PipelineParameter is a DataPath that the run decides.
+    :param mode: ``mount`` or ``download``.
+    :param token: The text in arguments that stands for its path.
+    :param variable: The environment variable that holds its path.
+    :param declared: What the user listed, to be recognised in arguments.
+    """
+
+    name: str
+    source: StepData | DataReference | PortDataReference | PipelineParameter
+    mode: str
+    path_on_compute: str | None
+    token: str
+    variable: str
+    declared: object
+
+    @property
+    def step_data(self) -> StepData | None:
+        """The data of the pipeline that it reads, if it does."""
+        return self.source if isinstance(self.source, (PipelineData, OutputFileDatasetConfig)) else None
+
+
+@dataclass(frozen=True)
+class OutputPort:
+    """One output of a step.
+
+    :param name: Unique among the step's outputs; the XCom key of its reference.
+    :param data: What the user declared.
+    :param token, variable: As for :class:`InputPort`.
+    """
+
+    name: str
+    data: StepData
+    token: str
+    variable: str
+
+
+def make_inputs(step: str, inputs: object) -> tuple[InputPort, ...]:
+    """Ports from what was given as ``inputs``.
+
+    :raises StepDefinitionError: something cannot be an input, or two have one name.
+    """
+    ports = tuple(_input(step, value) for value in _listed(step, "inputs", inputs))
+    _refuse_repeated(step, "inputs", ports)
+    return ports
+
+
+def make_outputs(step: str, outputs: object) -> tuple[OutputPort, ...]:
+    """Ports from what was given as ``outputs``.
+
+    :raises StepDefinitionError: something cannot be an output, or two have one name.
+    """
+    ports = tuple(_output(step, value) for value in _listed(step, "outputs", outputs))
+    _refuse_repeated(step, "outputs", ports)
+    return ports
+
+
+def separate_names(
+    step: str, inputs: Sequence[InputPort], outputs: Sequence[OutputPort]
+) -> tuple[InputPort, ...]:
+    """Inputs renamed to ``INPUT_<name>`` where an output has that name (SDK v1 rule for steps with a script)."""
+    taken = {port.name for port in outputs}
+    renamed = []
+    for port in inputs:
+        if port.name in taken:
+            if isinstance(port.declared, DatasetConsumptionConfig):
+                raise StepDefinitionError(
+                    step, "inputs", f"an output is called {port.name!r} too", "Give as_input() another name."
+                )
+            name = f"INPUT_{port.name}"
+            variable = f"AZUREML_DATAREFERENCE_{name}"
+            port = replace(port, name=name, token=f"${variable}", variable=variable)
+        renamed.append(port)
+    _refuse_repeated(step, "inputs", renamed)
+    return tuple(renamed)
+
+
+def _input(step: str, value: object) -> InputPort:
+    if isinstance(value, OutputFileDatasetConfig):
+        value = value.as_input()
+    if isinstance(value, PipelineData):
+        return _reference_input(value.name, value, "mount", None, value)
+    if isinstance(value, DatasetConsumptionConfig):
+        name = value.name
+        return InputPort(name, value.dataset, value.mode, value.path_on_compute, value.arg_val, name, value)
+    if isinstance(value, DataReference):
+        if value.mode == "upload":
+            raise StepDefinitionError(
+                step, "inputs", f"{value.name!r} has the mode upload", "Use as_mount() or as_download()."
+            )
+        return _reference_input(value.name, value, value.mode, value.path_on_compute, value)
+    if isinstance(value, PortDataReference):
+        return _reference_input(value.name, value, "mount", None, value)
+    if isinstance(value, InputPortBinding):
+        source = value.bind_object
+        port = _input(step, source)
+        return _reference_input(value.name, port.source, value.bind_mode, value.path_on_compute, value)
+    if _is_data_path_tuple(value):
+        parameter, binding = value
+        name = parameter.default_value.name or parameter.name
+        return _reference_input(name, parameter, binding.mode, binding.path_on_compute, value)
+    raise StepDefinitionError(
+        step,
+        "inputs",
+        f"{type(value).__name__} {value!r} cannot be an input",
+        "Use PipelineData, OutputFileDatasetConfig, DataReference, or a binding of one.",
+    )
+
+
+def _reference_input(
+    name: str, source: object, mode: str, path_on_compute: str | None, declared: object
+) -> InputPort:
+    variable = f"AZUREML_DATAREFERENCE_{name}"
+    return InputPort(name, source, mode, path_on_compute, f"${variable}", variable, declared)  # type: ignore[arg-type]
+
+
+def _output(step: str, value: object) -> OutputPort:
+    if isinstance(value, OutputPortBinding):
+        value = value.data
+    if isinstance(value, PipelineData):
+        return OutputPort(value.output_name, value, str(value), value.get_env_variable_name())
+    if isinstance(value, OutputFileDatasetConfig):
+        return OutputPort(value.name, value, value.arg_val, value.name)
+    raise StepDefinitionError(
+        step,
+        "outputs",
+        f"{type(value).__name__} {value!r} cannot be an output",
+        "Use PipelineData or OutputFileDatasetConfig.",
+    )
+
+
+def is_parameter_tuple(value: object) -> bool:
+    """Whether ``value`` is ``(PipelineParameter, DataPathComputeBinding)``."""
+    return (
+        isinstance(value, tuple)
+        and len(value) == 2
+        and isinstance(value[0], PipelineParameter)
+        and isinstance(value[1], DataPathComputeBinding)
+    )
+
+
+def _is_data_path_tuple(value: object) -> bool:
+    from mlsteps.data import DataPath
+
+    return is_parameter_tuple(value) and isinstance(value[0].default_value, DataPath)  # type: ignore[index]
+
+
+def _listed(step: str, argument: str, value: object) -> Iterable[object]:
+    if value is None:
+        return ()
+    if isinstance(value, (list, set)) or (isinstance(value, tuple) and not is_parameter_tuple(value)):
+        return tuple(value)
+    raise StepDefinitionError(step, argument, f"expected a list, got {type(value).__name__} {value!r}")
+
+
+def _refuse_repeated(step: str, argument: str, ports: Sequence[InputPort] | Sequence[OutputPort]) -> None:
+    names = [port.name for port in ports]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise StepDefinitionError(
+            step,
+            argument,
+            f"the name {repeated[0]!r} is used twice; port names must be unique",
+            "Rename one with as_input(name), or output_name=.",
+        )

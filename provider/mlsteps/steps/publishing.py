@@ -1,0 +1,48 @@
+"""Publish: a script's outputs become references, each with its manifest on the record store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlsteps.data import PipelineData, PortDataReference
+from mlsteps.exceptions import DataNotFoundException
+
+if TYPE_CHECKING:
+    from mlsteps.compute import JobOutcome
+    from mlsteps.steps.attempt import Attempt
+    from mlsteps.steps.binding import BoundStep
+
+
+def publish(attempt: Attempt, bound: BoundStep, outcome: JobOutcome) -> dict[str, PortDataReference]:
+    """References to all outputs, by port name. The manifest is written before the reference exists.
+
+    :raises DataNotFoundException: an output is a file where a folder was declared, or the other way round.
+    """
+    for port in attempt.step.output_ports:
+        _check_kind(attempt.step.name, port.name, port.data, outcome.manifests[port.name].kind)
+    references = {}
+    for output in bound.job.outputs:
+        manifest = outcome.manifests[output.name]
+        manifest_path = f"{attempt.folder}/manifests/{output.name}.json"
+        attempt.records.write(manifest_path, manifest.to_json().encode())
+        references[output.name] = PortDataReference(
+            name=output.name,
+            workspace=attempt.workspace.locator,
+            datastore_name=bound.datastores[output.name],
+            path_on_datastore=output.path,
+            kind=manifest.kind,
+            number_of_files=manifest.number_of_files,
+            bytes=manifest.bytes,
+            digest=manifest.digest,
+            manifest=manifest_path,
+            producer=attempt.producer,
+        )
+    return references
+
+
+def _check_kind(step: str, name: str, data: object, kind: str) -> None:
+    wanted = data.is_directory if isinstance(data, PipelineData) else None
+    if wanted is not None and wanted != (kind == "directory"):
+        raise DataNotFoundException(
+            f"Step {step!r}, output {name!r}: the script made a {kind}, but is_directory={wanted} was declared."
+        )
