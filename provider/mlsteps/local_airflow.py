@@ -1,0 +1,187 @@
+"""Running a DAG in this process, with Airflow's ``dag.test`` and no scheduler.
+
+The one place that leans on parts of Airflow that are not stated to be public: its test run needs a metadata
+database, and a DAG that the database knows. ``tests/test_local_airflow.py`` fails when Airflow changes them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.exceptions import MlstepsException, UserErrorException
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+_BUNDLE = "dags-folder"
+
+
+@dataclass(frozen=True)
+class TaskEnd:
+    """How one task of a run ended: ``state`` is Airflow's word for it."""
+
+    task_id: str
+    map_index: int
+    name: str
+    state: str | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A DAG run that is over."""
+
+    dag_id: str
+    run_id: str
+    tasks: tuple[TaskEnd, ...]
+
+    @property
+    def failed(self) -> bool:
+        """Whether any task failed, or could not start because another did."""
+        return any(task.state in ("failed", "upstream_failed") for task in self.tasks)
+
+
+def quieten() -> None:
+    """Keep Airflow's own log lines off the terminal. Only before Airflow is first imported."""
+    if "airflow" not in sys.modules:
+        os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
+        os.environ.setdefault("PYTHONWARNINGS", "ignore")
+
+
+def load_dags(file: Path) -> list[DAG]:
+    """The DAGs of a file, in the order it defines them; a Pipeline at its top level becomes one too.
+
+    :raises UserErrorException: the file does not exist, cannot be imported, or defines none.
+    """
+    if not file.is_file():
+        raise UserErrorException(f"{file}: there is no such file.")
+    from mlsteps.compat import empty_dag_bag
+
+    # Airflow passes over files that do not mention it; whoever names a file here means it.
+    with _environment({"AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE": "False"}):
+        bag = empty_dag_bag(str(file))
+    if bag.import_errors:
+        raise UserErrorException(f"{file} cannot be imported:\n{next(iter(bag.import_errors.values())).strip()}")
+    dags = list(bag.dags.values()) or _pipelines(file)
+    if not dags:
+        raise UserErrorException(f"{file} defines no DAG and no Pipeline.")
+    return dags
+
+
+def _pipelines(file: Path) -> list[DAG]:
+    from mlsteps.pipeline import Pipeline, dag_id_from_name
+
+    module = next(
+        (m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(file.absolute())), None
+    )
+    found = [(name, value) for name, value in vars(module or sys).items() if isinstance(value, Pipeline)]
+    if len(found) == 1:
+        return [found[0][1].to_dag(dag_id_from_name(file.stem))]
+    return [pipeline.to_dag(dag_id_from_name(f"{file.stem}_{name}")) for name, pipeline in found]
+
+
+def run_dag(dag: DAG, conf: Mapping[str, Any] | None = None) -> FinishedRun:
+    """Run a DAG to its end, here and now, one task after the other."""
+    ensure_database()
+    from mlsteps.compat import empty_dag_bag, sync_dag_bag
+
+    with tempfile.TemporaryDirectory() as nothing, _own_bundle(nothing):
+        from airflow.models.dagbundle import DagBundleModel
+        from airflow.utils.session import create_session
+
+        with create_session() as session:
+            session.merge(DagBundleModel(name=_BUNDLE))
+        bag = empty_dag_bag(nothing)
+        bag.bag_dag(dag)
+        sync_dag_bag(bag, _BUNDLE)
+        dag_run = dag.test(run_conf=dict(conf or {}))
+        tasks = tuple(
+            TaskEnd(
+                ti.task_id,
+                ti.map_index,
+                getattr(dag.get_task(ti.task_id), "task_display_name", None) or ti.task_id,
+                str(ti.state.value if hasattr(ti.state, "value") else ti.state) if ti.state else None,
+                ti.duration,
+            )
+            for ti in _in_order(dag, dag_run.get_task_instances())
+        )
+        return FinishedRun(dag.dag_id, dag_run.run_id, tasks)
+
+
+def _in_order(dag: DAG, instances: list[Any]) -> list[Any]:
+    order = {task.task_id: number for number, task in enumerate(_topological(dag))}
+    return sorted(instances, key=lambda ti: (order.get(ti.task_id, len(order)), ti.map_index))
+
+
+def _topological(dag: DAG) -> list[Any]:
+    remaining = {task.task_id: set(task.upstream_task_ids) for task in dag.tasks}
+    ordered: list[Any] = []
+    while remaining:
+        ready = [task_id for task_id, before in remaining.items() if not before & remaining.keys()]
+        ordered += [dag.get_task(task_id) for task_id in ready]
+        for task_id in ready:
+            del remaining[task_id]
+    return ordered
+
+
+def ensure_database() -> None:
+    """Make the metadata database's tables where they are missing.
+
+    :raises MlstepsException: the database is a server's and has no tables; making them is its owner's decision.
+    """
+    from airflow import settings
+    from airflow.utils import db
+    from sqlalchemy import inspect
+
+    engine = settings.engine
+    if inspect(engine).has_table("dag_bundle"):
+        return
+    if engine.dialect.name != "sqlite":
+        raise MlstepsException("Airflow's metadata database has no tables: run 'airflow db migrate' first.")
+    db.initdb()
+
+
+@contextmanager
+def _own_bundle(folder: str) -> Iterator[None]:
+    """Let the test run look for DAGs in an empty folder, not in everything that is configured.
+
+    Not on a database server: its list of bundles belongs to the running Airflow.
+    """
+    from airflow import settings
+
+    if settings.engine.dialect.name != "sqlite":
+        yield
+        return
+    bundle = {
+        "name": _BUNDLE,
+        "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+        "kwargs": {"path": folder},
+    }
+    variables = {
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    }
+    with _environment(variables):
+        yield
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
