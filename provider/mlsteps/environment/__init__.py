@@ -1,0 +1,58 @@
+"""What a step's script runs in: packages, Python version, environment variables, container image."""
+
+from mlsteps.environment.conda_dependencies import CondaDependencies
+from mlsteps.environment.environment import Environment
+from mlsteps.environment.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, MPI_CPU_IMAGE, MPI_GPU_IMAGE
+from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan, plan_environment
+from mlsteps.environment.python_for import python_for
+from mlsteps.environment.run_configuration import RunConfiguration
+from mlsteps.environment.run_sections import (
+    AmlComputeConfiguration,
+    DockerConfiguration,
+    HdiConfiguration,
+    HistoryConfiguration,
+    MpiConfiguration,
+    ParallelTaskConfiguration,
+    PyTorchConfiguration,
+    SparkConfiguration,
+    TensorflowConfiguration,
+)
+from mlsteps.environment.sections import (
+    ContainerRegistry,
+    DatabricksSection,
+    DockerSection,
+    PythonSection,
+    SparkSection,
+)
+from mlsteps.environment.spec import PythonEnvironmentSpec
+from mlsteps.environment.venv import VirtualEnvironments
+
+__all__ = [
+    "DEFAULT_CPU_IMAGE",
+    "DEFAULT_GPU_IMAGE",
+    "MPI_CPU_IMAGE",
+    "MPI_GPU_IMAGE",
+    "AmlComputeConfiguration",
+    "CondaDependencies",
+    "ContainerRegistry",
+    "DatabricksSection",
+    "DockerConfiguration",
+    "DockerSection",
+    "Environment",
+    "EnvironmentKind",
+    "EnvironmentPlan",
+    "HdiConfiguration",
+    "HistoryConfiguration",
+    "MpiConfiguration",
+    "ParallelTaskConfiguration",
+    "PyTorchConfiguration",
+    "PythonEnvironmentSpec",
+    "PythonSection",
+    "RunConfiguration",
+    "SparkConfiguration",
+    "SparkSection",
+    "TensorflowConfiguration",
+    "VirtualEnvironments",
+    "plan_environment",
+    "python_for",
+]

@@ -1,0 +1,268 @@
+"""``VirtualEnvironments``: virtual environments in one folder, each built once and shared by all processes.
+
+    <root>/<key>/ready.json     written last: without it nothing here counts
+    <root>/<key>/<attempt>/     the environment; a new folder each time, as one cannot be moved once it is
+    made <root>/<key>/last_used      touched at every use, for a clean-up to go by <root>/locks/<key>
+    held while building
+
+The key is the spec's hash with the platform and the interpreter. A builder that is killed leaves no lock (the
+kernel releases it) and no ready file; the next one removes what is left and builds in a folder of its own, so
+that not even an installer that survived the kill can write into it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mlsteps.environment.installer import Installer, find_uv, requirements_input, run_installer
+from mlsteps.environment.interpreters import Interpreter, find_interpreter
+from mlsteps.environment.locks import exclusive
+from mlsteps.environment.machine_settings import installer_variables
+from mlsteps.environment.redaction import UrlSecrets
+from mlsteps.environment.spec import PythonEnvironmentSpec
+from mlsteps.exceptions import EnvironmentBuildError
+
+DEFAULT_TIMEOUT = 1800.0
+
+_log = logging.getLogger(__name__)
+_READY = "ready.json"
+_FAILED = "failed.json"
+_LAST_USED = "last_used"
+_KEY_LENGTH = 24  # hex digits; paths in a script's first line are limited to 127 bytes on older systems
+
+OnLine = Callable[[str], None]
+
+
+class VirtualEnvironments:
+    """Builds virtual environments from specs and finds those that were built (no SDK v1 counterpart).
+
+    An environment is never updated: requirements without a version stay what they were when it was built, as
+    with SDK v1's images. It holds neither Airflow nor mlsteps.
+
+    Args:
+        root: the folder they live in; may be shared by processes, and by machines if its file system has
+            ``flock``.
+        timeout: seconds that one build may take, and that a process waits for the build of another.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], timeout: float = DEFAULT_TIMEOUT) -> None:
+        self.root = Path(root).absolute()
+        self.timeout = timeout
+
+    def get_or_build(
+        self,
+        spec: PythonEnvironmentSpec,
+        on_line: OnLine | None = None,
+        secrets: UrlSecrets | None = None,
+    ) -> Path:
+        """Return the path of the interpreter of the environment for ``spec``; build it if no process did yet.
+
+        Args:
+            spec: what it has to hold.
+            on_line: gets the installer's output, and word when another build is waited for; by default the
+                log.
+            secrets: credentials of the package indexes in ``spec``.
+
+        Raises:
+            EnvironmentBuildError: no such Python here, the installer failed, or it took too long. A process
+                that waited for a build which failed fails with it, rather than trying the same again.
+        """
+        tell = on_line or _log.info
+        installer = Installer(find_uv())
+        interpreter = find_interpreter(spec.python, installer.uv)
+        place = _Place(self.root, build_key(spec, interpreter))
+        python = place.ready_python()
+        if python is None:
+            python = self._built_once(place, spec, interpreter, installer, tell, secrets or UrlSecrets())
+        place.touch()
+        return python
+
+    def _built_once(
+        self,
+        place: _Place,
+        spec: PythonEnvironmentSpec,
+        interpreter: Interpreter,
+        installer: Installer,
+        tell: OnLine,
+        secrets: UrlSecrets,
+    ) -> Path:
+        def waiting(holder: str, seconds: float) -> None:
+            tell(f"Waiting {seconds:.0f} s for the environment {place.key} ({spec}): {holder} builds it.")
+
+        asked_at = time.time()
+        try:
+            with exclusive(place.lock, self.timeout, waiting) as waited:
+                python = place.ready_python()
+                if python is not None:
+                    return python
+                if waited:
+                    place.raise_if_failed_since(asked_at)
+                place.clear()
+                try:
+                    return self._build(place, spec, interpreter, installer, tell, secrets)
+                except EnvironmentBuildError as error:
+                    place.mark_failed(str(error))
+                    raise
+        except TimeoutError as error:
+            problem = f"The environment {place.key} ({spec}) is not ready: {error}."
+            raise EnvironmentBuildError(problem) from error
+        except OSError as error:
+            problem = f"The environment {place.key} ({spec}) cannot be made in {self.root}: {error}."
+            raise EnvironmentBuildError(problem) from error
+
+    def _build(
+        self,
+        place: _Place,
+        spec: PythonEnvironmentSpec,
+        interpreter: Interpreter,
+        installer: Installer,
+        tell: OnLine,
+        secrets: UrlSecrets,
+    ) -> Path:
+        start = time.monotonic()
+        folder = place.new_attempt()
+        python = folder / "bin" / "python"
+        made_with = f"{installer.name}, Python {interpreter.release}"
+        tell(f"Building the environment {place.key} ({spec}) with {made_with}.")
+        own_index = any(item.startswith("--index-url") for item in spec.options)
+        variables = installer_variables(own_index)
+
+        def run(command: list[str], what: str, stdin: str = "") -> None:
+            run_installer(
+                command,
+                what=what,
+                stdin=stdin,
+                variables=variables,
+                folder=place.folder,
+                timeout=max(1.0, self.timeout - (time.monotonic() - start)),
+                on_line=tell,
+                mask=secrets.mask,
+            )
+
+        run(
+            installer.create_command(interpreter, folder),
+            f"Making an environment of Python {interpreter.release}",
+        )
+        if spec.requirements:
+            run(
+                installer.install_command(python, spec.options),
+                f"Installing {spec}",
+                secrets.reveal_all(requirements_input(spec.requirements, spec.options)),
+            )
+        seconds = time.monotonic() - start
+        place.mark_ready(folder, spec, interpreter, installer, seconds)
+        tell(f"The environment {place.key} is ready after {seconds:.1f} s.")
+        return python
+
+
+def build_key(spec: PythonEnvironmentSpec, interpreter: Interpreter) -> str:
+    """Return what tells environments on this machine apart: the spec, the interpreter and the platform."""
+    parts = [
+        spec.spec_hash,
+        interpreter.platform,
+        interpreter.implementation,
+        interpreter.release,
+        str(interpreter.path),
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:_KEY_LENGTH]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The files of one environment."""
+
+    root: Path
+    key: str
+
+    @property
+    def folder(self) -> Path:
+        return self.root / self.key
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "locks" / self.key
+
+    def ready_python(self) -> Path | None:
+        """Return the interpreter if the environment is complete, and what it was made from still there."""
+        record = _read_json(self.folder / _READY)
+        python = self.folder / str(record.get("python", ""))
+        # the link ends nowhere when the interpreter behind it was uninstalled
+        return python if record and os.access(python, os.X_OK) and python.is_file() else None
+
+    def touch(self) -> None:
+        try:
+            (self.folder / _LAST_USED).touch()
+        except OSError as error:  # a read-only cache serves as well
+            _log.debug("%s cannot be touched: %s", self.folder, error)
+
+    def clear(self) -> None:
+        """Remove what an earlier attempt left; only with the lock held."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def new_attempt(self) -> Path:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder / uuid.uuid4().hex[:8]
+
+    def mark_ready(
+        self,
+        attempt: Path,
+        spec: PythonEnvironmentSpec,
+        interpreter: Interpreter,
+        installer: Installer,
+        seconds: float,
+    ) -> None:
+        from importlib.metadata import distributions  # 20 ms that a DAG file need not pay
+
+        site_packages = [str(path) for path in attempt.glob("lib*/python*/site-packages")]
+        packages = sorted({f"{item.name}=={item.version}" for item in distributions(path=site_packages)})
+        record = {
+            "python": f"{attempt.name}/bin/python",
+            "spec": spec.to_plain(),
+            "spec_hash": spec.spec_hash,
+            "interpreter": str(interpreter.path),
+            "python_version": interpreter.release,
+            "installer": installer.name,
+            "packages": packages,
+            "seconds": round(seconds, 3),
+            "built_at": time.time(),
+        }
+        _write_json(self.folder / _READY, record)
+
+    def mark_failed(self, text: str) -> None:
+        self.clear()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        _write_json(self.folder / _FAILED, {"at": time.time(), "error": text})
+
+    def raise_if_failed_since(self, moment: float) -> None:
+        """Raise the error of a build that failed while this process waited for it."""
+        record = _read_json(self.folder / _FAILED)
+        if record and record["at"] >= moment:
+            raise EnvironmentBuildError(str(record["error"]))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write so that a reader sees the whole file or none, even after a power cut."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    with part.open("w", encoding="utf-8") as file:
+        json.dump(content, file, indent=1, sort_keys=True)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
