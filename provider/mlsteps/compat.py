@@ -63,3 +63,14 @@ def sync_dag_bag(bag: Any, bundle_name: str) -> None:
     except ImportError:  # 3.1
         from airflow.models.dagbag import sync_bag_to_db
     sync_bag_to_db(bag, bundle_name, None)
+
+
+def add_listener(listener: object) -> Any:
+    """Let ``listener``'s hooks hear of tasks that run in this process; returns the manager to unregister from."""
+    try:
+        from airflow.sdk.listener import get_listener_manager
+    except ImportError:  # 3.1
+        from airflow.listeners.listener import get_listener_manager
+    manager = get_listener_manager()
+    manager.add_listener(listener)
+    return manager

@@ -1,0 +1,20 @@
+"""The Airflow plugin of mlsteps, loaded through the ``airflow.plugins`` entry point.
+
+Airflow imports this module in the API server, the scheduler and the process of every task, so it stays light:
+what needs FastAPI is imported inside the property that hands it out.
+"""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from mlsteps.compat import allow_references
+
+# A task that pulls a reference need not have imported mlsteps itself.
+allow_references()
+
+
+class MlstepsPlugin(AirflowPlugin):
+    """Registers with Airflow what mlsteps adds to its pages and its API."""
+
+    name = "mlsteps"
