@@ -1,0 +1,168 @@
+"""The commands and their options; what they do stands in the modules beside this one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mlsteps import __version__
+from mlsteps.exceptions import MlstepsException
+
+app = typer.Typer(
+    name="mlsteps",
+    help="Azure-ML-style pipelines on Apache Airflow: run them here, and read the records of their runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+FAILED = 1
+USAGE = 2
+
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--workspace", "-w", metavar="DIR", help="Workspace folder or workspace.yaml. Default: Airflow's."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object as the last line on stdout.")]
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A DAG file.", show_default=False)],
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of the run; may be repeated."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    dag: Annotated[
+        str | None, typer.Option("--dag", metavar="ID", help="Only this DAG of the file.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Airflow's own log too.")] = False,
+) -> None:
+    """Run the pipelines of a DAG file in this process, without a scheduler.
+
+    Exit status 0 only when every run succeeded; 1 when one failed or was canceled; 2 for a mistake in the call.
+    """
+    from mlsteps.cli.run import run_file
+
+    with _errors(), _output(json) as out:
+        _use(workspace)
+        report = run_file(file, param or [], dag, verbose=verbose)
+        if json:
+            out.write(report.to_json() + "\n")
+        raise typer.Exit(0 if report.succeeded else FAILED)
+
+
+@app.command()
+def runs(
+    dag: Annotated[
+        str | None, typer.Argument(metavar="[DAG]", help="Only runs of this DAG.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", help="At most this many, the newest first.")] = 20,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the runs that a workspace has records of."""
+    from mlsteps.cli.records import list_runs_command
+
+    with _errors():
+        _use(workspace)
+        list_runs_command(dag, limit, as_json=json)
+
+
+@app.command()
+def show(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run id, the end of one, or 'last'.", show_default=False)
+    ],
+    step: Annotated[
+        str | None, typer.Option("--step", "-s", metavar="NAME", help="Everything about one step.", show_default=False)
+    ] = None,
+    logs: Annotated[bool, typer.Option("--logs", help="Also what the scripts printed.")] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one run: its steps, metrics, outputs and errors."""
+    from mlsteps.cli.records import show_command
+
+    with _errors():
+        _use(workspace)
+        show_command(run, step, logs=logs, as_json=json)
+
+
+@app.command()
+def demo(
+    ui: Annotated[bool, typer.Option("--ui", help="On a real Airflow with its web page, until Ctrl-C.")] = False,
+    home: Annotated[
+        Path, typer.Option("--home", metavar="DIR", help="Where everything of the demo is kept.")
+    ] = Path("demo-home"),
+    port: Annotated[int, typer.Option("--port", help="Port of the web page; 0 takes a free one.")] = 0,
+) -> None:
+    """Prepare data, train two models, compare them, keep the better one."""
+    with _errors():
+        if ui:
+            from mlsteps.cli.demo_ui import run_demo_ui
+
+            raise typer.Exit(run_demo_ui(home.absolute(), port))
+        from mlsteps.cli.demo import run_demo
+
+        raise typer.Exit(run_demo(home.absolute()))
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"mlsteps {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def _use(workspace: Path | None) -> None:
+    """Work in ``workspace``; an Airflow home of its own belongs to it where none is set."""
+    if workspace is None:
+        return
+    folder = workspace.expanduser().absolute()
+    os.environ["MLSTEPS_WORKSPACE"] = str(folder)
+    home = folder.parent if folder.suffix in (".yaml", ".yml") else folder
+    os.environ.setdefault("AIRFLOW_HOME", str(home / ".airflow"))
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Tell mistakes in words and without a traceback."""
+    try:
+        yield
+    except MlstepsException as error:
+        typer.secho(f"mlsteps: {error}", fg="red", err=True)
+        raise typer.Exit(USAGE) from None
+    except KeyboardInterrupt:
+        typer.secho("mlsteps: stopped", fg="red", err=True)
+        raise typer.Exit(130) from None
+
+
+@contextmanager
+def _output(json: bool) -> Iterator[typer.FileTextWrite]:
+    """The real stdout; with ``json`` everything else that is printed goes to stderr."""
+    real = sys.stdout
+    if json:
+        sys.stdout = sys.stderr
+    try:
+        yield real  # type: ignore[misc]
+    finally:
+        sys.stdout = real

@@ -1,0 +1,84 @@
+"""Live progress of a run on the terminal: steps as they start and end, what they print, and a table at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from mlsteps.cli.tables import STATE_STYLES, one_line_metrics, steps_table
+from mlsteps.records import StepRecord
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+_MARKS = {"ran": "✓", "reused": "↺", "failed": "✗", "canceled": "–", "skipped": "–"}
+
+
+class Progress:
+    """Tells on the error stream what a run does. An observer of steps.
+
+    :param quiet: Leave out what scripts print, because Airflow's own log shows it.
+    """
+
+    def __init__(self, dag: DAG, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._dag = dag
+        self._quiet = quiet
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task(escape(dag.dag_id), total=len(dag.tasks))
+        self._told: set[tuple[str, int, str]] = set()
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show progress for as long as the block runs."""
+        self.console.print(f"[bold]{escape(self._dag.dag_id)}[/bold]: {len(self._dag.tasks)} tasks")
+        with self._bar:
+            yield
+
+    def step_changed(self, record: StepRecord) -> None:
+        """A line when a step starts, and one when it ends."""
+        key = (record.step_run_id, record.map_index, record.state)
+        if key in self._told:
+            return
+        self._told.add(key)
+        name = escape(record.name.strip())
+        if record.state == "running":
+            self._bar.update(self._task, description=name)
+            self.console.print(f"[blue]●[/blue] {name}")
+            return
+        self._bar.advance(self._task)
+        style = STATE_STYLES.get(record.state, "")
+        text = f"[{style}]{_MARKS.get(record.state, '•')}[/{style}] {name} {record.state} in {record.seconds or 0:.1f} s"
+        metrics = one_line_metrics(record.metrics)
+        self.console.print(f"{text}  [dim]{escape(metrics)}[/dim]" if metrics else text)
+        if record.error:
+            self.console.print(escape(record.error), style="red")
+        elif record.state == "canceled":
+            self.console.print(escape(record.reason), style="yellow")
+
+    def step_printed(self, record: StepRecord, stream: str, line: str) -> None:
+        """A line of a script, with its stream marked."""
+        if not self._quiet:
+            mark = "dim red" if stream == "stderr" else "dim"
+            self.console.print(f"  [{mark}]{stream:>6} │[/{mark}] {escape(line)}")
+
+    def finished(self, report: Mapping[str, Any]) -> None:
+        """The table of the run's steps."""
+        self.console.print(steps_table(report))
+        style = STATE_STYLES["ran" if report["state"] == "success" else report["state"]]
+        self.console.print(f"Run {escape(report['run_id'])}: [{style}]{report['state']}[/{style}]")

@@ -1,0 +1,106 @@
+"""``mlsteps run``: the pipelines of a DAG file, in this process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.cli.report import RunReport, report_run
+from mlsteps.exceptions import PipelineParameterError, UserErrorException
+from mlsteps.local_airflow import load_dags, quieten, run_dag
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+
+def run_file(file: Path, params: Sequence[str], only: str | None, *, verbose: bool = False) -> RunReport:
+    """Run the DAGs of a file one after the other, with progress on the error stream.
+
+    :param params: Texts ``NAME=VALUE``.
+    :param only: The id of the one DAG to run; None runs all.
+    :raises MlstepsException: the file, a parameter or a name is wrong; nothing was run.
+    """
+    if not verbose:
+        quieten()
+    from mlsteps.cli.progress import Progress
+    from mlsteps.steps.observers import observing
+
+    dags = load_dags(file)
+    if only is not None:
+        known = [dag.dag_id for dag in dags]
+        dags = [dag for dag in dags if dag.dag_id == only]
+        if not dags:
+            raise UserErrorException(f"{file} has no DAG {only!r}; it has {', '.join(known)}.")
+    confs = _parameters(dags, params)
+    for dag in dags:
+        _check(dag)
+    reports = []
+    for dag in dags:
+        progress = Progress(dag, quiet=verbose)
+        with observing(progress), progress.shown():
+            finished = run_dag(dag, confs[dag.dag_id])
+        report = report_run(finished, _store_of(dag))
+        progress.finished(report)
+        reports.append(report)
+    return RunReport(tuple(reports))
+
+
+def _parameters(dags: Sequence[DAG], params: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Values for each DAG; a parameter goes to every DAG that has it."""
+    confs: dict[str, dict[str, Any]] = {dag.dag_id: {} for dag in dags}
+    for text in params:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise PipelineParameterError(f"--param {text!r} is not of the form NAME=VALUE.")
+        takers = [dag for dag in dags if name in dag.params]
+        if not takers:
+            known = ", ".join(sorted({param for dag in dags for param in dag.params})) or "no parameters"
+            raise PipelineParameterError(f"There is no parameter {name!r}; there is {known}.")
+        for dag in takers:
+            confs[dag.dag_id][name] = _typed(name, value, dag)
+    return confs
+
+
+def _typed(name: str, text: str, dag: DAG) -> Any:
+    """``text`` as the type that the parameter declares, checked as Airflow checks it."""
+    param = dag.params.get_param(name)
+    declared = param.schema.get("type")
+    types = declared if isinstance(declared, list) else [declared]
+    candidates: list[Any] = []
+    if "string" not in types:
+        try:
+            candidates.append(json.loads(text if text not in ("True", "False") else text.lower()))
+        except ValueError:
+            pass
+    if "string" in types or declared is None:
+        candidates.append(text)
+    error: Exception | None = None
+    for candidate in candidates:
+        try:
+            return param.resolve(value=candidate)
+        except Exception as problem:  # Airflow raises a class that has moved between its versions
+            error = problem
+    wanted = " or ".join(str(kind) for kind in types)
+    reason = str(error).strip().splitlines()[0] if error else f"it must be {wanted}"
+    raise PipelineParameterError(f"Parameter {name!r} of {dag.dag_id!r} cannot be {text!r}: {reason}.") from error
+
+
+def _steps(dag: DAG) -> list[Any]:
+    from mlsteps.steps import PipelineStep
+
+    return [task for task in dag.tasks if isinstance(task, PipelineStep)]
+
+
+def _check(dag: DAG) -> None:
+    """Find what can be found before anything is started."""
+    for step in _steps(dag):
+        step.resolve_compute_target()
+
+
+def _store_of(dag: DAG) -> Any:
+    from mlsteps.workspace import Workspace
+
+    steps = _steps(dag)
+    return (steps[0].effective_workspace() if steps else Workspace()).record_store()
