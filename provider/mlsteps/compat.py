@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
-try:
-    from airflow.sdk import conf
-except ImportError:  # 3.1
-    from airflow.configuration import conf
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
-try:
-    from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
-except ImportError:  # 3.1
-    from airflow.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+if TYPE_CHECKING:
+    from airflow.sdk import conf
+    from airflow.sdk.exceptions import (
+        AirflowFailException,
+        AirflowNotFoundException,
+        AirflowSkipException,
+        XComNotFound,
+    )
+else:
+    try:
+        from airflow.sdk import conf
+    except ImportError:  # 3.1
+        from airflow.configuration import conf
+
+    try:
+        from airflow.sdk.exceptions import (
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+        )
+    except ImportError:  # 3.1
+        from airflow.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+
+    try:
+        from airflow.sdk.exceptions import XComNotFound
+    except ImportError:  # 3.1
+        from airflow.exceptions import XComNotFound
 
 __all__ = [
     "AirflowFailException",
@@ -22,20 +46,25 @@ __all__ = [
     "AirflowRuntimeError",
     "AirflowSkipException",
     "ErrorType",
+    "XComNotFound",
     "allow_references",
     "conf",
+    "current_dag",
 ]
+
+
+def current_dag() -> DAG | None:
+    """The DAG whose ``with`` block is being run."""
+    from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+    return DagContext.get_current()
 
 
 def allow_references() -> None:
     """Let XCom give back ``PortDataReference`` objects without a change of Airflow's configuration."""
     from mlsteps.data.port_reference import PortDataReference
 
-    serde: Any
-    try:
-        from airflow.sdk import serde
-    except ImportError:  # 3.1
-        from airflow.serialization import serde
+    serde = _first_module("airflow.sdk.serde", "airflow.serialization.serde")  # the second until 3.1
     if hasattr(serde, "allow_class"):
         serde.allow_class(PortDataReference)
     else:  # 3.1 and 3.2 keep the set that allow_class adds to, without the function
@@ -44,33 +73,59 @@ def allow_references() -> None:
 
 def empty_dag_bag(folder: str) -> Any:
     """A DagBag that has read nothing but ``folder``."""
+    dag_bag = _dag_bag_module().DagBag
     try:
-        from airflow.dag_processing.dagbag import DagBag
-
-        return DagBag(folder)
-    except TypeError:  # 3.2 has the module, with the old arguments
-        return DagBag(folder, include_examples=False)
-    except ImportError:  # 3.1
-        from airflow.models.dagbag import DagBag as OldDagBag
-
-        return OldDagBag(folder, include_examples=False)
+        return dag_bag(folder, include_examples=False)
+    except TypeError:  # 3.3 knows no examples
+        return dag_bag(folder)
 
 
 def sync_dag_bag(bag: Any, bundle_name: str) -> None:
     """Make the metadata database know the DAGs of ``bag``."""
-    try:
-        from airflow.dag_processing.dagbag import sync_bag_to_db
-    except ImportError:  # 3.1
-        from airflow.models.dagbag import sync_bag_to_db
-    sync_bag_to_db(bag, bundle_name, None)
+    _dag_bag_module().sync_bag_to_db(bag, bundle_name, None)
 
 
-def add_listener(listener: object) -> Any:
-    """Let ``listener``'s hooks hear of tasks that run in this process; returns the manager to unregister from."""
-    try:
-        from airflow.sdk.listener import get_listener_manager
-    except ImportError:  # 3.1
-        from airflow.listeners.listener import get_listener_manager
-    manager = get_listener_manager()
+@contextmanager
+def listening(on_task: Callable[[str, Any, object], None]) -> Iterator[None]:
+    """Call ``on_task(event, task_instance, error)`` for every task that runs in this process.
+
+    :param on_task: ``event`` is ``running``, ``success`` or ``failed``.
+    """
+    from airflow.listeners import hookimpl
+
+    # The second until 3.1.
+    listeners = _first_module("airflow.sdk.listener", "airflow.listeners.listener")
+
+    class Listener:
+        @hookimpl
+        def on_task_instance_running(self, task_instance: Any) -> None:
+            on_task("running", task_instance, None)
+
+        @hookimpl
+        def on_task_instance_success(self, task_instance: Any) -> None:
+            on_task("success", task_instance, None)
+
+        @hookimpl
+        def on_task_instance_failed(self, task_instance: Any, error: object) -> None:
+            on_task("failed", task_instance, error)
+
+    listener, manager = Listener(), listeners.get_listener_manager()
     manager.add_listener(listener)
-    return manager
+    try:
+        yield
+    finally:
+        manager.pm.unregister(listener)
+
+
+def _dag_bag_module() -> Any:
+    return _first_module("airflow.dag_processing.dagbag", "airflow.models.dagbag")  # the second until 3.1
+
+
+def _first_module(*names: str) -> Any:
+    """The first of some modules that this Airflow has."""
+    for name in names[:-1]:
+        try:
+            return import_module(name)
+        except ImportError:
+            pass
+    return import_module(names[-1])

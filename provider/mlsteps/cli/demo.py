@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,45 +36,46 @@ def run_demo(home: Path) -> int:
         return 1
     tell_results(console, run, home, workspace)
     console.print("\nNext, try another seed, or see it on a real Airflow:")
-    console.print(f"  [bold]{_command('run')} {_short(file)} --workspace {_short(workspace)} --param seed=7[/bold]")
+    console.print(f"  [bold]{_command('run')} {_short(file)} -w {_short(workspace)} --param seed=11[/bold]")
     console.print("  [bold]make demo-ui[/bold]")
     return 0
 
 
 def tell_results(console: Console, run: Mapping[str, Any], home: Path, workspace: Path) -> None:
     """Say what came of the run: which model is better, a picture of the comparison, and where everything lies."""
-    picture = draw_comparison(run, home / "comparison.png")
-    best = next((s["metrics"]["best_model"] for s in run["steps"] if "best_model" in s["metrics"]), None)
+    best = run["metrics"].get("best_model")
     if best is not None:
         console.print(f"\nThe better model is [bold green]{escape(str(best))}[/bold green].")
-    console.print(f"Picture of the comparison: [bold]{escape(_short(picture))}[/bold]")
+    candidates = next((s["metrics"]["candidates"] for s in run["steps"] if "candidates" in s["metrics"]), None)
+    if candidates is not None:
+        picture = draw_comparison(candidates, home / "comparison.png")
+        console.print(f"The comparison as a picture: [bold]{escape(_short(picture))}[/bold]")
+    console.print("What the steps made:")
     for step in run["steps"]:
         for name, path in step["outputs"].items():
-            console.print(f"  {escape(name)} [dim]of {escape(step['name'].strip())}:[/dim] {escape(_short(Path(path)))}")
-    console.print(f"Records of every run: {escape(_short(workspace))}")
-    console.print(f"  [bold]{_command('show')} last --workspace {escape(_short(workspace))}[/bold]")
+            console.print(f"  {escape(name):15} {escape(_short(Path(path)))}", style="dim")
+    console.print(f"Everything about the run: [bold]{_command('show')} last -w {escape(_short(workspace))}[/bold]")
 
 
-def draw_comparison(run: Mapping[str, Any], target: Path) -> Path:
-    """Bars for every metric that more than one step logged, as a PNG."""
+def draw_comparison(candidates: Mapping[str, Any], target: Path) -> Path:
+    """Bars for every number in a table of candidates, as a PNG.
+
+    :param candidates: Columns by name: ``model``, and any number of metrics.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    by_metric: dict[str, dict[str, float]] = {}
-    for step in run["steps"]:
-        for name, value in step["metrics"].items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                by_metric.setdefault(name, {})[step["name"].strip()] = float(value)
-    shared = {name: values for name, values in by_metric.items() if len(values) > 1} or by_metric
-    figure, axes = pyplot.subplots(1, max(len(shared), 1), figsize=(4 * max(len(shared), 1), 3.6), squeeze=False)
-    for axis, (name, values) in zip(axes[0], shared.items(), strict=False):
-        bars = axis.bar(list(values), list(values.values()), color=["#2563eb", "#16a34a", "#9333ea", "#ea580c"])
-        axis.bar_label(bars, fmt="%.4g")
-        axis.set_title(name)
-        axis.margins(y=0.15)
-        axis.tick_params(axis="x", labelrotation=15)
+    metrics = [name for name in candidates if name != "model"]
+    figure, axes = pyplot.subplots(1, len(metrics), figsize=(4 * len(metrics), 3.6), squeeze=False)
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        values = candidates[metric]
+        bars = axis.bar(candidates["model"], values, color=["#2563eb", "#16a34a", "#9333ea", "#ea580c"])
+        axis.bar_label(bars, fmt="%.4f", padding=2)
+        # From zero, two good models look alike.
+        axis.set_ylim(min(values) - 2 * (max(values) - min(values) + 0.005), max(values) + 0.01)
+        axis.set_title(f"{metric} on validation data")
     figure.tight_layout()
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, dpi=120)
@@ -96,14 +98,8 @@ def require_demo_packages() -> None:
 
 
 def _command(verb: str) -> str:
-    """How to call the command line from here: make's environment is not on the PATH."""
-    import shutil
-    import sys
-
-    beside = Path(sys.executable).parent / "mlsteps"
-    found = shutil.which("mlsteps", path=os.environ.get("MLSTEPS_USER_PATH", ""))
-    name = "mlsteps" if found else _short(beside)
-    return f"{name} {verb}"
+    """How to call the command line from here; a virtual environment of make's is on nobody's PATH."""
+    return f"{_short(Path(sys.executable).parent / 'mlsteps')} {verb}"
 
 
 def _short(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -13,10 +15,12 @@ from rich.progress import Progress as Bar
 
 from mlsteps.cli.tables import STATE_STYLES, one_line_metrics, steps_table
 from mlsteps.records import StepRecord
+from mlsteps.steps import PipelineStep
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
+_TASK_STATES = {"success": "ran", "failed": "failed"}
 _MARKS = {"ran": "✓", "reused": "↺", "failed": "✗", "canceled": "–", "skipped": "–"}
 
 
@@ -67,9 +71,26 @@ class Progress:
         metrics = one_line_metrics(record.metrics)
         self.console.print(f"{text}  [dim]{escape(metrics)}[/dim]" if metrics else text)
         if record.error:
-            self.console.print(escape(record.error), style="red")
+            # Its further lines repeat what the script has just printed.
+            error = record.error if self._quiet else record.error.splitlines()[0]
+            self.console.print(escape(error), style="red")
         elif record.state == "canceled":
             self.console.print(escape(record.reason), style="yellow")
+
+    def task_changed(self, event: str, ti: Any, error: object) -> None:
+        """The same for tasks that are no steps: Airflow tells of them."""
+        if isinstance(ti.task, PipelineStep):
+            return
+        name = escape(ti.task.task_display_name)
+        if event == "running":
+            self.console.print(f"[blue]●[/blue] {name}")
+            return
+        self._bar.advance(self._task)
+        state = _TASK_STATES[event]
+        style = STATE_STYLES[state]
+        self.console.print(f"[{style}]{_MARKS[state]}[/{style}] {name} {state}")
+        if isinstance(error, BaseException):
+            self.console.print(escape(_own_traceback(error)), style="red")
 
     def step_printed(self, record: StepRecord, stream: str, line: str) -> None:
         """A line of a script, with its stream marked."""
@@ -82,3 +103,11 @@ class Progress:
         self.console.print(steps_table(report))
         style = STATE_STYLES["ran" if report["state"] == "success" else report["state"]]
         self.console.print(f"Run {escape(report['run_id'])}: [{style}]{report['state']}[/{style}]")
+
+
+def _own_traceback(error: BaseException) -> str:
+    """The traceback from where it enters the DAG's own code."""
+    frame = error.__traceback__
+    while frame is not None and "airflow" in frame.tb_frame.f_code.co_filename.split(os.sep):
+        frame = frame.tb_next
+    return "".join(traceback.format_exception(type(error), error, frame)).rstrip()

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.records import StepRecord, cancel_reason, read_run, read_steps
+from mlsteps.records import StepRecord, cancel_reason, parent_metric_events, read_run, read_steps
 from mlsteps.run import values
+from mlsteps.run.metrics import aggregate
 
 if TYPE_CHECKING:
     from mlsteps.local_airflow import FinishedRun, TaskEnd
@@ -49,6 +50,7 @@ def report_run(finished: FinishedRun, store: RecordStore) -> dict[str, Any]:
         "run_id": finished.run_id,
         "dag_id": finished.dag_id,
         "state": state,
+        "metrics": aggregate(dict(event) for event in parent_metric_events(steps)),
         "steps": [report_task(task, steps) for task in finished.tasks],
     }
 

@@ -25,6 +25,7 @@ def run_file(file: Path, params: Sequence[str], only: str | None, *, verbose: bo
     if not verbose:
         quieten()
     from mlsteps.cli.progress import Progress
+    from mlsteps.compat import listening
     from mlsteps.steps.observers import observing
 
     dags = load_dags(file)
@@ -39,7 +40,7 @@ def run_file(file: Path, params: Sequence[str], only: str | None, *, verbose: bo
     reports = []
     for dag in dags:
         progress = Progress(dag, quiet=verbose)
-        with observing(progress), progress.shown():
+        with observing(progress), listening(progress.task_changed), progress.shown():
             finished = run_dag(dag, confs[dag.dag_id])
         report = report_run(finished, _store_of(dag))
         progress.finished(report)

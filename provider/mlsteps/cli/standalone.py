@@ -60,6 +60,11 @@ class StandaloneAirflow:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         }
 
+    def _complete_environment(self) -> dict[str, str]:
+        # Settings of another Airflow, its database above all, have no business here.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW_", "_AIRFLOW_"))}
+        return {**kept, **self._environment}
+
     def __enter__(self) -> StandaloneAirflow:
         self.start()
         return self
@@ -79,7 +84,7 @@ class StandaloneAirflow:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self._environment},
+                env=self._complete_environment(),
                 start_new_session=True,
             )
         started = time.monotonic()

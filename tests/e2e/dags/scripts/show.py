@@ -1,0 +1,2 @@
+import sys
+print("the result is", open(sys.argv[1]).read())
