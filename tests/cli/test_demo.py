@@ -1,0 +1,76 @@
+"""``mlsteps demo`` on this machine and, with its page, on a real Airflow."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Finished
+
+pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(400)]
+
+
+def test_the_demo_trains_compares_draws_and_names_the_next_command(
+    mlsteps: Callable[..., Finished], tmp_path: Path
+) -> None:
+    done = mlsteps("demo", "--home", tmp_path)
+    assert done.status == 0, done.err
+    assert "The better model is" in done.out
+    picture = tmp_path / "comparison.png"
+    assert str(picture) in done.out and picture.read_bytes().startswith(b"\x89PNG")
+    assert "best_model" in done.out
+    assert "show last -w" in done.out and "--param seed=" in done.out
+    assert "✓ evaluate ran" in done.err
+
+
+def test_the_demo_with_its_page_runs_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "mlsteps.cli", "demo", "--ui", "--home", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**environment, "COLUMNS": "200"},
+        start_new_session=True,
+    ) as demo:
+        assert demo.stdout is not None
+        lines = []
+        for line in demo.stdout:
+            lines.append(line)
+            if "Ctrl-C" in line:
+                break
+        shown = "".join(lines)
+        assert "evaluate" in shown and "The better model is" in shown, shown
+        url = next(word for word in shown.split() if word.startswith("http://127.0.0.1:"))
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        assert opener.open(url, timeout=20).status == 200
+
+        demo.send_signal(signal.SIGINT)
+        rest = demo.stdout.read()
+        assert demo.wait(60) == 0, rest
+        assert "Airflow is stopped" in rest
+    deadline = time.monotonic() + 10
+    while left := processes_that_mention(str(tmp_path)):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.2)
+
+
+def processes_that_mention(text: str) -> list[str]:
+    """Command lines and working environments of processes that still belong to the demo."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and int(entry.name) != os.getpid():
+            try:
+                if text.encode() in (entry / "environ").read_bytes():
+                    found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue
+    return found
