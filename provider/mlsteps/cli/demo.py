@@ -58,7 +58,7 @@ def tell_results(console: Console, run: Mapping[str, Any], home: Path, workspace
 
 
 def draw_comparison(candidates: Mapping[str, Any], target: Path) -> Path:
-    """Bars for every number in a table of candidates, as a PNG.
+    """A dot for each candidate and metric, as a PNG.
 
     :param candidates: Columns by name: ``model``, and any number of metrics.
     """
@@ -67,15 +67,21 @@ def draw_comparison(candidates: Mapping[str, Any], target: Path) -> Path:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    models = candidates["model"]
     metrics = [name for name in candidates if name != "model"]
-    figure, axes = pyplot.subplots(1, len(metrics), figsize=(4 * len(metrics), 3.6), squeeze=False)
+    figure, axes = pyplot.subplots(1, len(metrics), figsize=(4.4 * len(metrics), 2.6), squeeze=False, sharey=True)
     for axis, metric in zip(axes[0], metrics, strict=True):
         values = candidates[metric]
-        bars = axis.bar(candidates["model"], values, color=["#2563eb", "#16a34a", "#9333ea", "#ea580c"])
-        axis.bar_label(bars, fmt="%.4f", padding=2)
-        # From zero, two good models look alike.
-        axis.set_ylim(min(values) - 2 * (max(values) - min(values) + 0.005), max(values) + 0.01)
+        best = max(values)
+        for row, value in enumerate(values):
+            axis.scatter(value, row, s=120, color="#16a34a" if value == best else "#94a3b8", zorder=3)
+            axis.annotate(f"{value:.4f}", (value, row), xytext=(0, 12), textcoords="offset points", ha="center")
         axis.set_title(f"{metric} on validation data")
+        axis.set_yticks(range(len(models)), models)
+        axis.set_ylim(len(models) - 0.4, -0.6)
+        axis.margins(x=0.25)
+        axis.grid(axis="x", alpha=0.4)
+        axis.spines[["top", "right", "left"]].set_visible(False)
     figure.tight_layout()
     target.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(target, dpi=120)
