@@ -34,7 +34,29 @@ _PUBLIC = {
     "Workspace": "mlsteps.workspace",
 }
 
-__all__ = sorted([*_PUBLIC, "__version__"])  # noqa: PLE0605
+__all__ = [  # literal, because type checkers read it; a test holds it against _PUBLIC
+    "CondaDependencies",
+    "DataPath",
+    "DataPathComputeBinding",
+    "DataReference",
+    "Datastore",
+    "Environment",
+    "Experiment",
+    "LocalCompute",
+    "OutputFileDatasetConfig",
+    "Pipeline",
+    "PipelineData",
+    "PipelineParameter",
+    "PipelineRun",
+    "PortDataReference",
+    "PythonScriptStep",
+    "Run",
+    "RunConfiguration",
+    "StepRun",
+    "StepSequence",
+    "Workspace",
+    "__version__",
+]
 
 if TYPE_CHECKING:
     from mlsteps.compute import LocalCompute
@@ -68,4 +90,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted(__all__)

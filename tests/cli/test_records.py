@@ -22,7 +22,9 @@ def two_runs(mlsteps: Command) -> list[dict[str, Any]]:
     return [mlsteps("run", DAGS / "mixed.py", "--json", *call).last_json for call in calls]
 
 
-def test_runs_are_listed_newest_first_with_their_state(mlsteps: Command, two_runs: list[dict[str, Any]]) -> None:
+def test_runs_are_listed_newest_first_with_their_state(
+    mlsteps: Command, two_runs: list[dict[str, Any]]
+) -> None:
     listed = mlsteps("runs", "--json").last_json
     assert [run["run_id"] for run in listed] == [run["run_id"] for run in reversed(two_runs)]
     assert [run["state"] for run in listed] == ["success", "failed"]
@@ -31,7 +33,9 @@ def test_runs_are_listed_newest_first_with_their_state(mlsteps: Command, two_run
     assert len(mlsteps("runs", "-n", "1", "--json").last_json) == 1
 
 
-def test_one_run_is_shown_with_steps_errors_and_logs(mlsteps: Command, two_runs: list[dict[str, Any]]) -> None:
+def test_one_run_is_shown_with_steps_errors_and_logs(
+    mlsteps: Command, two_runs: list[dict[str, Any]]
+) -> None:
     text = mlsteps("show", two_runs[0]["run_id"], "--logs").out
     assert "speak up" in text and "ValueError: asked to fail: yes" in text
     assert "hello 2 0.5 False" in text and "aside" in text

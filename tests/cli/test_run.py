@@ -31,10 +31,17 @@ def test_every_example_runs_and_its_last_line_is_json(mlsteps: Command, example:
 
 
 def test_a_run_reports_steps_and_tasks_in_order_with_outputs_and_metrics(mlsteps: Command) -> None:
-    done = mlsteps("run", DAGS / "mixed.py", "--json", "-p", "times=3", "-p", "greeting=bye", "-p", "loud=true")
+    done = mlsteps(
+        "run", DAGS / "mixed.py", "--json", "-p", "times=3", "-p", "greeting=bye", "-p", "loud=true"
+    )
     assert done.status == 0, done.err
     speak, read = done.last_json["steps"]
-    assert (speak["name"], speak["task_id"], speak["state"], speak["exit_code"]) == ("speak up", "speak_up", "ran", 0)
+    assert (speak["name"], speak["task_id"], speak["state"], speak["exit_code"]) == (
+        "speak up",
+        "speak_up",
+        "ran",
+        0,
+    )
     assert speak["metrics"] == {"times": 3}
     assert Path(speak["outputs"]["made"]).read_text() == "byebyebye"
     assert (read["name"], read["state"], read["outputs"]) == ("read", "ran", {})
@@ -53,7 +60,9 @@ def test_a_failing_script_fails_the_run_and_says_why(mlsteps: Command) -> None:
     assert (speak["state"], speak["exit_code"], speak["outputs"]) == ("failed", 1, {})
     assert "ValueError: asked to fail: me" in speak["reason"]
     assert read["state"] == "not_started"
-    assert "Traceback" in done.err and "task_runner.py" not in done.err, "only the script's own traceback is shown"
+    assert "Traceback" in done.err and "task_runner.py" not in done.err, (
+        "only the script's own traceback is shown"
+    )
 
 
 def test_a_run_that_is_called_off_is_canceled_and_no_success(mlsteps: Command) -> None:
@@ -81,12 +90,18 @@ def test_pipelines_without_a_dag_run_too_and_several_are_reported_together(mlste
         (["mixed.py", "-p", "times=many"], "Parameter 'times' of 'mixed' cannot be 'many'"),
         (["mixed.py", "-p", "times=1.5"], "Parameter 'times' of 'mixed' cannot be '1.5'"),
         (["mixed.py", "-p", "greeting=howdy"], "Parameter 'greeting' of 'mixed' cannot be 'howdy'"),
-        (["mixed.py", "-p", "tmies=1"], "There is no parameter 'tmies'; there is fail, greeting, loud, rate, times"),
+        (
+            ["mixed.py", "-p", "tmies=1"],
+            "There is no parameter 'tmies'; there is fail, greeting, loud, rate, times",
+        ),
         (["mixed.py", "-p", "times"], "--param 'times' is not of the form NAME=VALUE"),
         (["mixed.py", "--dag", "other"], "has no DAG 'other'; it has mixed"),
         (["nothing.py"], "there is no such file"),
         (["broken.py"], "Step 'lost', argument 'script_name': script not found"),
-        (["unknown_compute.py"], "Step 'say', argument 'compute_target': 'gpu-cluster' is not a compute target"),
+        (
+            ["unknown_compute.py"],
+            "Step 'say', argument 'compute_target': 'gpu-cluster' is not a compute target",
+        ),
     ],
 )
 def test_a_mistake_in_the_call_is_told_before_anything_runs(

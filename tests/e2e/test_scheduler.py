@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,9 @@ def test_a_task_marked_failed_is_stopped_and_runs_again_when_it_is_cleared(
     (tmp_path / "go").touch()
     airflow.clear("stubborn", run_id, ["stay"])
     wait_until(
-        lambda: record(workspace, "stubborn", run_id, "stay").state == "ran", 60, "the cleared step did not run"
+        lambda: record(workspace, "stubborn", run_id, "stay").state == "ran",
+        60,
+        "the cleared step did not run",
     )
     assert airflow.wait_for_run("stubborn", run_id) == "success"
     assert not half_written(workspace)
@@ -142,7 +145,7 @@ def xcom(airflow: StandaloneAirflow, dag_id: str, run_id: str, task_id: str, key
 def overlap(records: list[StepRecord]) -> bool:
     """Whether any two of them ran at the same time."""
     spans = sorted((r.started or "", r.ended or "") for r in records)
-    return any(later[0] < earlier[1] for earlier, later in zip(spans, spans[1:], strict=False))
+    return any(later[0] < earlier[1] for earlier, later in pairwise(spans))
 
 
 def alive(pids: list[int]) -> list[int]:

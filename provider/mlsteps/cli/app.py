@@ -50,7 +50,7 @@ def run(
 ) -> None:
     """Run the pipelines of a DAG file in this process, without a scheduler.
 
-    Exit status 0 only when every run succeeded; 1 when one failed or was canceled; 2 for a mistake in the call.
+    Exit status 0 only when every run succeeded; 1 when one failed or was canceled; 2 for a mistaken call.
     """
     from mlsteps.cli.run import run_file
 
@@ -85,7 +85,8 @@ def show(
         str, typer.Argument(metavar="RUN", help="A run id, the end of one, or 'last'.", show_default=False)
     ],
     step: Annotated[
-        str | None, typer.Option("--step", "-s", metavar="NAME", help="Everything about one step.", show_default=False)
+        str | None,
+        typer.Option("--step", "-s", metavar="NAME", help="All about one step.", show_default=False),
     ] = None,
     logs: Annotated[bool, typer.Option("--logs", help="Also what the scripts printed.")] = False,
     workspace: WorkspaceOption = None,
@@ -101,7 +102,9 @@ def show(
 
 @app.command()
 def demo(
-    ui: Annotated[bool, typer.Option("--ui", help="On a real Airflow with its web page, until Ctrl-C.")] = False,
+    ui: Annotated[
+        bool, typer.Option("--ui", help="On a real Airflow with its web page, until Ctrl-C.")
+    ] = False,
     home: Annotated[
         Path, typer.Option("--home", metavar="DIR", help="Where everything of the demo is kept.")
     ] = Path("demo-home"),

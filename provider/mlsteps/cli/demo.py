@@ -29,7 +29,9 @@ def run_demo(home: Path) -> int:
     os.environ["AIRFLOW_HOME"] = str(home / "airflow")
     console = Console(highlight=False, soft_wrap=True)
     file = examples_folder() / DEMO_FILE
-    console.print(f"Running {escape(str(file))} on Airflow, in this process. The first time takes a few seconds more.")
+    console.print(
+        f"Running {escape(str(file))} on Airflow, in this process. The first time takes a few seconds more."
+    )
     report = run_file(file, [], None)
     run = report.runs[0]
     if not report.succeeded:
@@ -42,11 +44,13 @@ def run_demo(home: Path) -> int:
 
 
 def tell_results(console: Console, run: Mapping[str, Any], home: Path, workspace: Path) -> None:
-    """Say what came of the run: which model is better, a picture of the comparison, and where everything lies."""
+    """Say what came of the run: the better model, a picture of the comparison, and where everything lies."""
     best = run["metrics"].get("best_model")
     if best is not None:
         console.print(f"\nThe better model is [bold green]{escape(str(best))}[/bold green].")
-    candidates = next((s["metrics"]["candidates"] for s in run["steps"] if "candidates" in s["metrics"]), None)
+    candidates = next(
+        (s["metrics"]["candidates"] for s in run["steps"] if "candidates" in s["metrics"]), None
+    )
     if candidates is not None:
         picture = draw_comparison(candidates, home / "comparison.png")
         console.print(f"The comparison as a picture: [bold]{escape(_short(picture))}[/bold]")
@@ -54,7 +58,9 @@ def tell_results(console: Console, run: Mapping[str, Any], home: Path, workspace
     for step in run["steps"]:
         for name, path in step["outputs"].items():
             console.print(f"  {escape(name):15} {escape(_short(Path(path)))}", style="dim")
-    console.print(f"Everything about the run: [bold]{_command('show')} last -w {escape(_short(workspace))}[/bold]")
+    console.print(
+        f"Everything about the run: [bold]{_command('show')} last -w {escape(_short(workspace))}[/bold]"
+    )
 
 
 def draw_comparison(candidates: Mapping[str, Any], target: Path) -> Path:
@@ -69,13 +75,17 @@ def draw_comparison(candidates: Mapping[str, Any], target: Path) -> Path:
 
     models = candidates["model"]
     metrics = [name for name in candidates if name != "model"]
-    figure, axes = pyplot.subplots(1, len(metrics), figsize=(4.4 * len(metrics), 2.6), squeeze=False, sharey=True)
+    figure, axes = pyplot.subplots(
+        1, len(metrics), figsize=(4.4 * len(metrics), 2.6), squeeze=False, sharey=True
+    )
     for axis, metric in zip(axes[0], metrics, strict=True):
         values = candidates[metric]
         best = max(values)
         for row, value in enumerate(values):
             axis.scatter(value, row, s=120, color="#16a34a" if value == best else "#94a3b8", zorder=3)
-            axis.annotate(f"{value:.4f}", (value, row), xytext=(0, 12), textcoords="offset points", ha="center")
+            axis.annotate(
+                f"{value:.4f}", (value, row), xytext=(0, 12), textcoords="offset points", ha="center"
+            )
         axis.set_title(f"{metric} on validation data")
         axis.set_yticks(range(len(models)), models)
         axis.set_ylim(len(models) - 0.4, -0.6)

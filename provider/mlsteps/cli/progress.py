@@ -1,4 +1,4 @@
-"""Live progress of a run on the terminal: steps as they start and end, what they print, and a table at the end."""
+"""Live progress of a run on the terminal: steps as they start and end, what they print, then a table."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 _TASK_STATES = {"success": "ran", "failed": "failed"}
-_MARKS = {"ran": "✓", "reused": "↺", "failed": "✗", "canceled": "–", "skipped": "–"}
+_MARKS = {"ran": "✓", "reused": "↺", "failed": "✗", "canceled": "○", "skipped": "○"}
 
 
 class Progress:
@@ -67,7 +67,8 @@ class Progress:
             return
         self._bar.advance(self._task)
         style = STATE_STYLES.get(record.state, "")
-        text = f"[{style}]{_MARKS.get(record.state, '•')}[/{style}] {name} {record.state} in {record.seconds or 0:.1f} s"
+        mark, seconds = _MARKS.get(record.state, "•"), record.seconds or 0.0
+        text = f"[{style}]{mark}[/{style}] {name} {record.state} in {seconds:.1f} s"
         metrics = one_line_metrics(record.metrics)
         self.console.print(f"{text}  [dim]{escape(metrics)}[/dim]" if metrics else text)
         if record.error:

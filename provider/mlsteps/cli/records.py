@@ -54,23 +54,31 @@ def show_command(run_id: str, step_name: str | None, *, logs: bool, as_json: boo
         steps = [step for step in steps if step_name in (step.name, step.name.strip(), step.task_id)]
         if not steps:
             known = ", ".join(repr(step.name) for step in run.steps)
-            raise WorkspaceException(f"Run {run.run_id!r} has no record of a step {step_name!r}; it has {known}.")
+            raise WorkspaceException(
+                f"Run {run.run_id!r} has no record of a step {step_name!r}; it has {known}."
+            )
     if as_json:
         print(values.dumps({**_summary(store, run), "steps": [asdict(step) for step in steps]}))
         return
     console = Console(highlight=False)
     summary = _summary(store, run)
     style = STATE_STYLES[summary["state"]]
-    console.print(f"[bold]{escape(run.run_id)}[/bold]  {escape(run.experiment)}  [{style}]{summary['state']}[/{style}]")
+    console.print(
+        f"[bold]{escape(run.run_id)}[/bold]  {escape(run.experiment)}  [{style}]{summary['state']}[/{style}]"
+    )
     for label, value in (("parameters", run.parameters), ("tags", run.tags), ("metrics", summary["metrics"])):
         if value:
             console.print(f"{label}: {escape(', '.join(f'{k}={v}' for k, v in value.items()))}")
     console.print(steps_table({"steps": [_as_step(step) for step in steps]}))
     for step in steps:
         if step.error:
-            console.print(f"\n[bold red]{escape(step.name.strip())}[/bold red]\n{escape(step.error)}", soft_wrap=True)
+            console.print(
+                f"\n[bold red]{escape(step.name.strip())}[/bold red]\n{escape(step.error)}", soft_wrap=True
+            )
         if step_name is not None:
-            console.print(values.dumps(asdict(step.with_(metric_events=(), parent_metric_events=()))), soft_wrap=True)
+            console.print(
+                values.dumps(asdict(step.with_(metric_events=(), parent_metric_events=()))), soft_wrap=True
+            )
         if logs:
             for name in ("stdout.log", "stderr.log"):
                 _print_log(console, store, step, name)
@@ -85,11 +93,15 @@ def find_run(store: Store, wanted: str) -> RunRecord:
     runs = list_runs(store)
     if wanted == "last" and runs:
         return runs[0]
-    found = [run for run in runs if run.run_id == wanted] or [run for run in runs if run.run_id.endswith(wanted)]
+    found = [run for run in runs if run.run_id == wanted] or [
+        run for run in runs if run.run_id.endswith(wanted)
+    ]
     if len(found) == 1:
         return found[0]
     if not found:
-        raise WorkspaceException(f"No run {wanted!r} is recorded in {store.url('')}; 'mlsteps runs' lists them.")
+        raise WorkspaceException(
+            f"No run {wanted!r} is recorded in {store.url('')}; 'mlsteps runs' lists them."
+        )
     names = ", ".join(f"{run.run_id} ({run.dag_id})" for run in found[:5])
     raise WorkspaceException(f"{len(found)} runs end in {wanted!r}: {names}.")
 

@@ -30,7 +30,7 @@ class RunReport:
         return all(run["state"] == "success" for run in self.runs)
 
     def to_json(self) -> str:
-        """One line. Several runs become one object with their steps together, and each of them under ``runs``."""
+        """One line. Of several runs one object with all their steps, and each of them under ``runs``."""
         if len(self.runs) == 1:
             return values.dumps(self.runs[0])
         worst = next((r["state"] for r in self.runs if r["state"] != "success"), "success")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,10 +72,8 @@ def _typed(name: str, text: str, dag: DAG) -> Any:
     types = declared if isinstance(declared, list) else [declared]
     candidates: list[Any] = []
     if "string" not in types:
-        try:
+        with contextlib.suppress(ValueError):
             candidates.append(json.loads(text if text not in ("True", "False") else text.lower()))
-        except ValueError:
-            pass
     if "string" in types or declared is None:
         candidates.append(text)
     error: Exception | None = None
@@ -85,7 +84,9 @@ def _typed(name: str, text: str, dag: DAG) -> Any:
             error = problem
     wanted = " or ".join(str(kind) for kind in types)
     reason = str(error).strip().splitlines()[0] if error else f"it must be {wanted}"
-    raise PipelineParameterError(f"Parameter {name!r} of {dag.dag_id!r} cannot be {text!r}: {reason}.") from error
+    raise PipelineParameterError(
+        f"Parameter {name!r} of {dag.dag_id!r} cannot be {text!r}: {reason}."
+    ) from error
 
 
 def _steps(dag: DAG) -> list[Any]:

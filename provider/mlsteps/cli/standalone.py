@@ -1,4 +1,4 @@
-"""An ``airflow standalone`` of our own: started, spoken to by REST, and stopped with everything it started."""
+"""An ``airflow standalone`` of our own: started, spoken to by REST, stopped with all that it started."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class StandaloneAirflow:
     def wait_for_dag(self, dag_id: str, timeout: float = 120.0) -> None:
         """Return when the DAG has been parsed.
 
-        :raises MlstepsException: it has not been in time; the text holds its file's import error, if there is one.
+        :raises MlstepsException: it has not been in time; the text holds its file's import error, if any.
         """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -154,7 +154,9 @@ class StandaloneAirflow:
                 return state
             waiting()
             time.sleep(0.3)
-        raise MlstepsException(f"Run {run_id!r} of {dag_id!r} is not over after {timeout:.0f} s; see {self.log}.")
+        raise MlstepsException(
+            f"Run {run_id!r} of {dag_id!r} is not over after {timeout:.0f} s; see {self.log}."
+        )
 
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The run's task instances as Airflow's REST API gives them."""
@@ -212,7 +214,7 @@ def free_port() -> int:
 
 
 def _session_members(session: int) -> list[int]:
-    """Processes of a session. By session and not by parent: Airflow's workers change their titles and parents."""
+    """Processes of a session. By session, because Airflow's workers change their titles and parents."""
     members = []
     for entry in os.listdir("/proc") if os.path.isdir("/proc") else []:
         if entry.isdigit():

@@ -41,10 +41,9 @@ def one_line_metrics(metrics: Mapping[str, Any]) -> str:
     """Numbers and short texts among the metrics; of a list its last value."""
     parts = []
     for name, value in metrics.items():
-        if isinstance(value, list) and value:
-            value = value[-1]
-        if isinstance(value, float):
-            parts.append(f"{name}={value:.4g}")
-        elif isinstance(value, (int, str)) and len(str(value)) <= 24:
-            parts.append(f"{name}={value}")
+        shown = value[-1] if isinstance(value, list) and value else value
+        if isinstance(shown, float):
+            parts.append(f"{name}={shown:.4g}")
+        elif isinstance(shown, (int, str)) and len(str(shown)) <= 24:
+            parts.append(f"{name}={shown}")
     return " ".join(parts)

@@ -3,5 +3,9 @@
 from mlsteps import Pipeline, PythonScriptStep, Workspace
 
 workspace = Workspace()
-one = Pipeline(workspace, [PythonScriptStep("say.py", name="say", arguments=["one"], source_directory="scripts")])
-two = Pipeline(workspace, [PythonScriptStep("say.py", name="say", arguments=["two"], source_directory="scripts")])
+one = Pipeline(
+    workspace, [PythonScriptStep("say.py", name="say", arguments=["one"], source_directory="scripts")]
+)
+two = Pipeline(
+    workspace, [PythonScriptStep("say.py", name="say", arguments=["two"], source_directory="scripts")]
+)

@@ -23,7 +23,12 @@ with DAG("side_by_side", schedule=None):
     ]
     total = PipelineData("total")
     add = PythonScriptStep(
-        "add.py", name="add", inputs=made, outputs=[total], arguments=[total, *made], source_directory="scripts"
+        "add.py",
+        name="add",
+        inputs=made,
+        outputs=[total],
+        arguments=[total, *made],
+        source_directory="scripts",
     )
 
     @task

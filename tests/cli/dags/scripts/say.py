@@ -1,2 +1,3 @@
 import sys
+
 print("saying", sys.argv[1])

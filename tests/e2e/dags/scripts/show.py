@@ -1,2 +1,4 @@
 import sys
-print("the result is", open(sys.argv[1]).read())
+from pathlib import Path
+
+print("the result is", Path(sys.argv[1]).read_text())
