@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
 if TYPE_CHECKING:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, TaskGroup
 
 if TYPE_CHECKING:
     from airflow.sdk import conf
@@ -50,6 +50,7 @@ __all__ = [
     "allow_references",
     "conf",
     "current_dag",
+    "current_task_group",
 ]
 
 
@@ -58,6 +59,13 @@ def current_dag() -> DAG | None:
     from airflow.sdk.definitions._internal.contextmanager import DagContext
 
     return DagContext.get_current()
+
+
+def current_task_group(dag: DAG) -> TaskGroup | None:
+    """The task group of ``dag`` that a task declared now belongs to."""
+    from airflow.sdk.definitions._internal.contextmanager import TaskGroupContext
+
+    return TaskGroupContext.get_current(dag)
 
 
 def allow_references() -> None:

@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data import PortDataReference
-from mlsteps.exceptions import ActivityFailedException, DataNotFoundException, UserErrorException, WorkspaceException
+from mlsteps.exceptions import (
+    ActivityFailedException,
+    DataNotFoundException,
+    UserErrorException,
+    WorkspaceException,
+)
 from mlsteps.records import (
     RunRecord,
     StepRecord,
@@ -45,10 +50,8 @@ class Experiment:
     """
 
     def __init__(self, workspace: Workspace, name: str, **kwargs: Any) -> None:
-        if not isinstance(name, str) or not name.strip():
-            raise UserErrorException(f"An experiment needs a name, got {name!r}.")
         self.workspace = workspace
-        self.name = name
+        self.name = _checked_name(name)
 
     def __repr__(self) -> str:
         return f"Experiment({self.name!r})"
@@ -74,12 +77,15 @@ class Experiment:
         :param continue_on_step_failure: Go on with steps that do not depend on one that failed.
         :param regenerate_outputs: Run every step, whatever could be reused.
         :raises PipelineParameterError: a parameter is unknown or has the wrong type.
+        :raises UserErrorException: ``config`` is no pipeline, or cannot run in this workspace.
         """
         from mlsteps.local_airflow import run_dag
-        from mlsteps.pipeline import dag_id_from_name
+        from mlsteps.pipeline import Pipeline, dag_id_from_name
         from mlsteps.steps.attempt import CONF_KEY
         from mlsteps.steps.observers import observing
 
+        if not isinstance(config, Pipeline):
+            raise UserErrorException(f"Experiment.submit runs a Pipeline, got {type(config).__name__}.")
         values = config.check_parameters(pipeline_parameters or kwargs.get("pipeline_params"))
         problems = config.validate()
         if problems:
@@ -92,7 +98,7 @@ class Experiment:
             with observing(_StopOnFailure(self.workspace)):
                 finished = run_dag(dag, conf)
         run = PipelineRun(self, finished.run_id)
-        run.finish("failed" if finished.failed else "success")
+        run.finish("failed" if finished.failed else "success", tags or {}, values)
         return run
 
     def get_runs(self, **kwargs: Any) -> Iterator[PipelineRun]:
@@ -135,7 +141,9 @@ class PipelineRun:
         self._store = experiment.workspace.record_store()
 
     def __repr__(self) -> str:
-        return f"PipelineRun(experiment={self.experiment.name!r}, id={self.id!r}, status={self.get_status()!r})"
+        return (
+            f"PipelineRun(experiment={self.experiment.name!r}, id={self.id!r}, status={self.get_status()!r})"
+        )
 
     @staticmethod
     def get(workspace: Workspace, run_id: str) -> PipelineRun:
@@ -159,12 +167,22 @@ class PipelineRun:
             raise WorkspaceException(f"Run {self.id!r} has no record: none of its steps has started.")
         return record
 
-    def finish(self, state: str) -> None:
+    def finish(
+        self, state: str, tags: Mapping[str, str] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> None:
         """Write how it ended; for whoever ran all of it and saw its end."""
         from mlsteps.run.journal import utc_now
 
-        record = read_run(self._store, self._dag_id, self.id)
-        if record is not None and record.state is None:
+        # Without a record no step has come as far as starting.
+        record = read_run(self._store, self._dag_id, self.id) or RunRecord(
+            self._dag_id,
+            self.id,
+            self.experiment.name,
+            created=utc_now(),
+            tags=dict(tags or {}),
+            parameters=dict(parameters or {}),
+        )
+        if record.state is None:
             canceled = state != "failed" and cancel_reason(self._store, self._dag_id, self.id) is not None
             record.finish(self._store, "canceled" if canceled else state, utc_now())
 
@@ -193,7 +211,7 @@ class PipelineRun:
 
         :param show_output: Print each step as it starts and ends.
         :param timeout_seconds: Give up waiting then; the status returned is not a final one.
-        :raises ActivityFailedException: it failed, unless ``raise_on_error`` is off. Names the steps that did.
+        :raises ActivityFailedException: it failed, and ``raise_on_error`` is on. Names the steps that did.
         """
         deadline = time.monotonic() + timeout_seconds
         told: dict[str, str] = {}
@@ -242,7 +260,7 @@ class PipelineRun:
         return found[pipeline_output_name]
 
     def get_metrics(self, name: str | None = None, recursive: bool = False, **kwargs: Any) -> dict[str, Any]:
-        """What its steps logged on the run itself; with ``recursive`` by run id, its steps' own metrics too."""
+        """What its steps logged on the run itself; with ``recursive`` by run id, with their own metrics."""
         steps = list(self.get_steps())
         own = aggregate(dict(event) for event in parent_metric_events([step.record for step in steps]))
         picked = _picked(own, name)
@@ -326,7 +344,10 @@ class StepRun:
     def get_output_data(self, name: str) -> PortDataReference:
         """The data of one output. Raises KeyError."""
         if name not in self.record.outputs:
-            raise KeyError(f"step {self.name!r} has no output {name!r}; it has {', '.join(self.record.outputs) or 'none'}")
+            raise KeyError(
+                f"step {self.name!r} has no output {name!r}; "
+                f"it has {', '.join(self.record.outputs) or 'none'}"
+            )
         return PortDataReference.deserialize(self.record.outputs[name])
 
     def get_stdout_log(self) -> str:
@@ -394,3 +415,9 @@ class StepRunOutput:
 
 def _picked(metrics: dict[str, Any], name: str | None) -> dict[str, Any]:
     return metrics if name is None else {key: value for key, value in metrics.items() if key == name}
+
+
+def _checked_name(name: object) -> str:
+    if isinstance(name, str) and name.strip():
+        return name
+    raise UserErrorException(f"An experiment needs a name, got {name!r}.")

@@ -1,15 +1,17 @@
-"""The graph of a pipeline's steps: closure, order, checks and a drawing. Knows steps only by what they declare."""
+"""The graph of a pipeline's steps: closure, order, checks and a drawing. Knows what steps declare."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from mlsteps.data import OutputFileDatasetConfig, PipelineData, PipelineParameter
 from mlsteps.exceptions import PipelineParameterError, PipelineValidationError
 from mlsteps.steps import PipelineStep, StepSequence
-from mlsteps.steps.links import maker, two_makers
+from mlsteps.steps.links import maker, not_made, two_makers
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Graph:
     StepSequences, nested at will. Steps that the given ones need are found through data and ``run_after``.
 
     :raises PipelineValidationError: two steps make one output, nobody makes an input, the steps form a cycle,
-        two outputs share a pipeline output name, or, without closure, a needed step was not given.
+        two outputs share a pipeline output name, a step belongs to a DAG already, or, without closure, a
+        needed step was not given.
     """
 
     def __init__(self, steps: object, resolve_closure: bool = True) -> None:
@@ -62,8 +65,9 @@ class Graph:
                 known = found.setdefault(parameter.name, (parameter, step))
                 if not known[0].same_default(parameter):
                     raise PipelineParameterError(
-                        f"The pipeline parameter {parameter.name!r} has the default {known[0].default_value!r} in "
-                        f"step {known[1].name!r} and {parameter.default_value!r} in step {step.name!r}."
+                        f"The pipeline parameter {parameter.name!r} has the default "
+                        f"{known[0].default_value!r} in step {known[1].name!r} and "
+                        f"{parameter.default_value!r} in step {step.name!r}."
                     )
         return {name: parameter for name, (parameter, _) in found.items()}
 
@@ -71,7 +75,7 @@ class Graph:
         """The graph as a Mermaid drawing, which Markdown viewers show as a picture."""
         number = {id(step): index for index, step in enumerate(self.steps)}
         lines = ["flowchart LR"]
-        lines += [f'  s{index}["{step.name.strip()}"]' for index, step in enumerate(self.steps)]
+        lines += [f'  s{index}["{_label(step.name)}"]' for index, step in enumerate(self.steps)]
         for edge in self.edges:
             label = f"|{edge.data}|" if edge.data else ""
             lines.append(f"  s{number[id(edge.before)]} -->{label} s{number[id(edge.after)]}")
@@ -87,10 +91,13 @@ class Graph:
         makers: dict[int, PipelineStep] = {}
         for step in found.values():
             _note_outputs(step, makers)
-        waiting = list(found.values())
+        waiting = deque(found.values())
         while waiting:
-            step = waiting.pop(0)
-            for before, data in [*_makers_of_inputs(step, makers), *((other, "") for other in step.run_after_steps)]:
+            step = waiting.popleft()
+            for before, data in [
+                *_makers_of_inputs(step, makers),
+                *((other, "") for other in step.run_after_steps),
+            ]:
                 if id(before) not in found:
                     if not resolve_closure:
                         raise PipelineValidationError(
@@ -107,16 +114,26 @@ class Graph:
         for edge in self._edges.values():
             before[id(edge.after)].add(id(edge.before))
         # As given where the edges leave a choice; a producer that was found through the closure comes first.
+        place = {id(step): number for number, step in enumerate(steps)}
+        after: dict[int, list[int]] = {id(step): [] for step in steps}
+        for step, befores in before.items():
+            for other in befores:
+                after[other].append(step)
+        missing = {step: len(befores) for step, befores in before.items()}
         ordered: list[PipelineStep] = []
-        done: set[int] = set()
-        remaining = list(steps)
-        while remaining:
-            ready = [step for step in remaining if before[id(step)] <= done]
-            if not ready:
-                raise PipelineValidationError(_describe_cycle(remaining, before))
-            ordered += ready
-            done |= {id(step) for step in ready}
-            remaining = [step for step in remaining if id(step) not in done]
+        ready = [step for step in missing if not missing[step]]
+        while ready:
+            ordered += (steps[place[step]] for step in ready)
+            released = []
+            for step in ready:
+                for other in after[step]:
+                    missing[other] -= 1
+                    if not missing[other]:
+                        released.append(other)
+            ready = sorted(released, key=place.__getitem__)
+        if len(ordered) < len(steps):
+            remaining = [step for step in steps if missing[id(step)]]
+            raise PipelineValidationError(_describe_cycle(remaining, before))
         return ordered
 
     def _check_pipeline_outputs(self) -> None:
@@ -126,9 +143,14 @@ class Graph:
                 name = getattr(port.data, "pipeline_output_name", None)
                 if name and seen.setdefault(name, step) is not step:
                     raise PipelineValidationError(
-                        f"Step {step.name!r}, argument 'outputs': the pipeline output name {name!r} is already "
-                        f"used by step {seen[name].name!r}."
+                        f"Step {step.name!r}, argument 'outputs': the pipeline output name {name!r} is "
+                        f"already used by step {seen[name].name!r}."
                     )
+
+
+def _label(name: str) -> str:
+    """A name as Mermaid takes it between quotes."""
+    return name.strip().replace('"', "#quot;").replace("\n", " ")
 
 
 def _note_outputs(step: PipelineStep, makers: dict[int, PipelineStep]) -> None:
@@ -138,23 +160,27 @@ def _note_outputs(step: PipelineStep, makers: dict[int, PipelineStep]) -> None:
             raise two_makers(port.name, other, step)
 
 
-def _makers_of_inputs(step: PipelineStep, makers: Mapping[int, PipelineStep]) -> Iterable[tuple[PipelineStep, str]]:
+def _makers_of_inputs(
+    step: PipelineStep, makers: Mapping[int, PipelineStep]
+) -> Iterable[tuple[PipelineStep, str]]:
     for port in step.input_ports:
         data = port.step_data
         if data is None:
             continue
         made_by = makers.get(id(data.origin)) or maker(data, None)
         if made_by is None:
-            raise PipelineValidationError(
-                f"Step {step.name!r}, argument 'inputs': {port.name!r} is made by no step. "
-                f"List it in the outputs of the step that makes it."
-            )
+            raise not_made(step.name, port.name)
         yield made_by, port.name
 
 
 def _flatten(value: object, add_edge: Any) -> list[PipelineStep]:
     """The steps of ``value``, each once; a StepSequence's order goes to ``add_edge``."""
     if isinstance(value, PipelineStep):
+        if value.get_dag() is not None:
+            raise PipelineValidationError(
+                f"Step {value.name!r} belongs to DAG {value.dag_id!r} already: "
+                f"construct a Pipeline's steps outside of 'with DAG(...)'."
+            )
         return [value]
     if isinstance(value, (PipelineData, OutputFileDatasetConfig)):
         made_by = maker(value, None)
@@ -164,7 +190,7 @@ def _flatten(value: object, add_edge: Any) -> list[PipelineStep]:
     if isinstance(value, (list, StepSequence)):
         groups = [_flatten(element, add_edge) for element in value]
         if isinstance(value, StepSequence):
-            for before, after in zip(groups, groups[1:], strict=False):
+            for before, after in pairwise(groups):
                 for first in before:
                     for second in after:
                         add_edge(first, second)

@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from mlsteps.exceptions import MlstepsException, UserErrorException
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
+    from sqlalchemy.engine import Engine
 
 _BUNDLE = "dags-folder"
 
@@ -50,10 +52,11 @@ class FinishedRun:
 
 
 def quieten() -> None:
-    """Keep Airflow's own log lines off the terminal. Only before Airflow is first imported."""
+    """Keep Airflow's own log lines and examples out of this process. Call before Airflow is imported."""
     if "airflow" not in sys.modules:
-        os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
-        os.environ.setdefault("PYTHONWARNINGS", "ignore")
+        os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "CRITICAL")
+        os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+        warnings.simplefilter("ignore")
 
 
 def load_dags(file: Path) -> list[DAG]:
@@ -69,23 +72,35 @@ def load_dags(file: Path) -> list[DAG]:
     with _environment({"AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE": "False"}):
         bag = empty_dag_bag(str(file))
     if bag.import_errors:
-        raise UserErrorException(f"{file} cannot be imported:\n{next(iter(bag.import_errors.values())).strip()}")
-    dags = list(bag.dags.values()) or _pipelines(file)
+        raise UserErrorException(
+            f"{file} cannot be imported:\n{next(iter(bag.import_errors.values())).strip()}"
+        )
+    values = list(_top_level(file))
+    order = {id(value): number for number, (_, value) in enumerate(values)}
+    dags = sorted(bag.dags.values(), key=lambda dag: (order.get(id(dag), len(order)), dag.dag_id))
+    dags = dags or _pipelines(file, values)
     if not dags:
         raise UserErrorException(f"{file} defines no DAG and no Pipeline.")
     return dags
 
 
-def _pipelines(file: Path) -> list[DAG]:
+def _top_level(file: Path) -> Iterator[tuple[str, object]]:
+    """The names of a file and their values, in its own order. Airflow imports it under a name of its own."""
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == str(file.absolute()):
+            yield from vars(module).items()
+
+
+def _pipelines(file: Path, values: Iterable[tuple[str, object]]) -> list[DAG]:
     from mlsteps.pipeline import Pipeline, dag_id_from_name
 
-    module = next(
-        (m for m in list(sys.modules.values()) if getattr(m, "__file__", None) == str(file.absolute())), None
-    )
-    found = [(name, value) for name, value in vars(module or sys).items() if isinstance(value, Pipeline)]
+    found: dict[int, tuple[str, Pipeline]] = {}
+    for name, value in values:
+        if isinstance(value, Pipeline):
+            found.setdefault(id(value), (name, value))  # one pipeline may go by two names
     if len(found) == 1:
-        return [found[0][1].to_dag(dag_id_from_name(file.stem))]
-    return [pipeline.to_dag(dag_id_from_name(f"{file.stem}_{name}")) for name, pipeline in found]
+        return [pipeline.to_dag(dag_id_from_name(file.stem)) for _, pipeline in found.values()]
+    return [pipeline.to_dag(dag_id_from_name(f"{file.stem}_{name}")) for name, pipeline in found.values()]
 
 
 def run_dag(dag: DAG, conf: Mapping[str, Any] | None = None) -> FinishedRun:
@@ -135,13 +150,12 @@ def _topological(dag: DAG) -> list[Any]:
 def ensure_database() -> None:
     """Make the metadata database's tables where they are missing.
 
-    :raises MlstepsException: the database is a server's and has no tables; making them is its owner's decision.
+    :raises MlstepsException: the database is a server's and has no tables; making them is up to its owner.
     """
-    from airflow import settings
     from airflow.utils import db
     from sqlalchemy import inspect
 
-    engine = settings.engine
+    engine = _engine()
     if inspect(engine).has_table("dag_bundle"):
         return
     if engine.dialect.name != "sqlite":
@@ -155,9 +169,7 @@ def _own_bundle(folder: str) -> Iterator[None]:
 
     Not on a database server: its list of bundles belongs to the running Airflow.
     """
-    from airflow import settings
-
-    if settings.engine.dialect.name != "sqlite":
+    if _engine().dialect.name != "sqlite":
         yield
         return
     bundle = {
@@ -171,6 +183,15 @@ def _own_bundle(folder: str) -> Iterator[None]:
     }
     with _environment(variables):
         yield
+
+
+def _engine() -> Engine:
+    from airflow import settings
+
+    if settings.engine is None:
+        settings.configure_orm()  # type: ignore[no-untyped-call]
+    assert settings.engine is not None
+    return settings.engine
 
 
 @contextmanager

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG
 
 from mlsteps.exceptions import MlstepsException, PipelineParameterError, PipelineValidationError
 from mlsteps.graph import Graph
-from mlsteps.steps.base import task_id_from_name
+from mlsteps.steps.base import find_directory
 from mlsteps.steps.declaration import declaring_file
 from mlsteps.steps.form import form_field
+from mlsteps.steps.task_ids import free_task_id
 
 if TYPE_CHECKING:
     from mlsteps.data import Datastore, PipelineParameter
@@ -29,8 +31,8 @@ class Pipeline:
     >>> dag = pipeline.to_dag("compare_models", schedule="@daily")
 
     :param workspace: Where it works.
-    :param steps: A step, a list of steps or StepSequences nested at will, or data (meaning the step that makes
-        it). A list alone sets no order: order comes from data, ``run_after`` and StepSequence.
+    :param steps: A step, a list of steps or StepSequences nested at will, or data (meaning the step that
+        makes it). A list alone sets no order: order comes from data, ``run_after`` and StepSequence.
     :param description: For people; shown in Airflow.
     :param default_datastore: Where outputs go that name no datastore.
     :param default_source_directory: For steps that name none.
@@ -52,26 +54,24 @@ class Pipeline:
         resolve_closure: bool = True,
         **kwargs: Any,
     ) -> None:
-        unknown = sorted(set(kwargs) - {"_workflow_provider", "_service_endpoint", "enable_email_notification"})
+        unknown = sorted(
+            set(kwargs) - {"_workflow_provider", "_service_endpoint", "enable_email_notification"}
+        )
         if unknown:
             raise PipelineValidationError(f"Pipeline got an unknown argument {unknown[0]!r}.")
         self.workspace = workspace
         self.description = description
-        self.default_source_directory = default_source_directory
+        self._file = declaring_file()
+        self.default_source_directory = self._found(default_source_directory)
         if isinstance(default_datastore, str):
             from mlsteps.data import Datastore
 
             default_datastore = Datastore(workspace, default_datastore)
         self.default_datastore = default_datastore
         self._graph = Graph(steps, resolve_closure)
-        for step in self._graph.steps:
-            if step.get_dag() is not None:
-                raise PipelineValidationError(
-                    f"Step {step.name!r} belongs to DAG {step.dag_id!r} already: "
-                    f"construct a Pipeline's steps outside of 'with DAG(...)'."
-                )
         self._parameters = self._graph.params
-        self._file = declaring_file()
+        for step in self._graph.steps:
+            step.check_source(self._source_directory(step))
         if workspace.known_without_lookup():
             self._check_names()
 
@@ -113,7 +113,7 @@ class Pipeline:
 
         :param dag_id: The DAG's id.
         :param schedule: Cron text, timetable, assets; None is run only when triggered.
-        :param dag_arguments: Whatever else ``airflow.sdk.DAG`` takes; ``params`` are added to the pipeline's own.
+        :param dag_arguments: Whatever else ``airflow.sdk.DAG`` takes; ``params`` are added to the pipeline's.
         """
         fields = {name: form_field(parameter) for name, parameter in self._parameters.items()}
         dag_arguments["params"] = {**fields, **(dag_arguments.get("params") or {})}
@@ -123,8 +123,11 @@ class Pipeline:
         dag.fileloc = declaring_file() or self._file or dag.fileloc
         made: dict[int, PipelineStep] = {}
         for step in self._graph.steps:
-            task_id = _free_task_id(task_id_from_name(step.name), dag)
-            made[id(step)] = step.declared_again(**{"task_id": task_id, **self._changes(step), "dag": dag})
+            task_id, changes = free_task_id(step.task_id, dag), self._changes(step)
+            if dag.default_args:
+                made[id(step)] = step.declared_again(**{"task_id": task_id, **changes, "dag": dag})
+            else:
+                made[id(step)] = step.copied_into(dag, task_id, **changes)
         for edge in self._graph.edges:
             if not edge.data:
                 made[id(edge.after)].set_upstream(made[id(edge.before)])
@@ -171,34 +174,36 @@ class Pipeline:
 
     def _changes(self, step: PipelineStep) -> dict[str, Any]:
         """What the pipeline adds to a step's own declaration."""
-        given = step.declared_arguments  # type: ignore[attr-defined]
+        given = step.declared_arguments
         changes: dict[str, Any] = {}
         if given.get("workspace") is None:
             changes["workspace"] = self.workspace
         if given.get("default_datastore") is None:
             changes["default_datastore"] = self.default_datastore
         # Absolute, because the same step made again must not look beside another file.
-        directory = given.get("source_directory")
-        if directory is None and self.default_source_directory is not None:
-            changes["source_directory"] = self.default_source_directory
-        else:
-            changes["source_directory"] = step.source_directory
+        changes["source_directory"] = self._source_directory(step)
         return changes
+
+    def _source_directory(self, step: PipelineStep) -> Path:
+        if step.declared_arguments.get("source_directory") is None:
+            return self.default_source_directory or step.source_directory
+        return step.source_directory
+
+    def _found(self, directory: str | os.PathLike[str] | None) -> Path | None:
+        if directory is None:
+            return None
+        base = Path(self._file).parent if self._file else Path.cwd()
+        try:
+            return find_directory(directory, base)
+        except FileNotFoundError as error:
+            raise PipelineValidationError(f"Pipeline, argument 'default_source_directory': {error}") from None
 
     def _check_names(self) -> None:
         for step in self._graph.steps:
-            if isinstance(step.compute_target, str) and step.workspace is None:
+            if step.names_compute_target and step.workspace is None:
                 step.resolve_compute_target(self.workspace)
 
 
 def dag_id_from_name(name: str) -> str:
     """A DAG id that Airflow takes, as close to an experiment's name as can be."""
     return re.sub(r"[^A-Za-z0-9_.\-]+", "_", name.strip())[:200].strip("_") or "pipeline"
-
-
-def _free_task_id(wanted: str, dag: DAG) -> str:
-    candidate, number = wanted, 0
-    while dag.has_task(candidate):
-        number += 1
-        candidate = f"{wanted}__{number}"
-    return candidate

@@ -1,4 +1,4 @@
-"""Workspace: which datastores, compute targets and defaults a pipeline's names mean. Lazy, as DAG files need it."""
+"""Workspace: which datastores, compute targets and defaults a pipeline's names mean; lazy, for DAG files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlsteps.data.datastore import Datastore
 from mlsteps.exceptions import WorkspaceException
-from mlsteps.workspace_config import WorkspaceConfig, read_workspace_file
+from mlsteps.workspace_config import WorkspaceConfig, read_v1_config, read_workspace_file
 
 if TYPE_CHECKING:
     from mlsteps.compute import ComputeTarget
     from mlsteps.data.stores import Store
-    from mlsteps.experiment import Experiment
+    from mlsteps.experiment import Experiment, PipelineRun
 
 # Environment variable that names a workspace folder or workspace.yaml; beats every other default.
 WORKSPACE_VARIABLE = "MLSTEPS_WORKSPACE"
@@ -34,14 +34,15 @@ class Workspace:
 
     Nothing is read until something is asked of it, so it may stand at the top of a DAG file.
 
-    - ``Workspace()`` is the default one: ``$MLSTEPS_WORKSPACE`` when set; else the ``workspace.yaml`` beside the
-      DAG file (see :meth:`from_config`); else the Airflow connection named by ``[mlsteps] conn_id`` when there is
-      one; else a folder below ``$AIRFLOW_HOME`` that needs no configuration at all.
+    - ``Workspace()`` is the default one: ``$MLSTEPS_WORKSPACE`` when set; else the Airflow connection that
+      ``[mlsteps] conn_id`` names when there is one; else a folder below ``$AIRFLOW_HOME`` that needs no
+      configuration.
+    - ``Workspace.from_config(Path(__file__).parent)`` is the ``workspace.yaml`` beside a DAG file.
     - ``Workspace(conn_id="my_ws")`` is an Airflow connection of type ``mlsteps``.
     - ``Workspace(folder="/data/ws")`` is a folder, or the folder of a ``workspace.yaml``.
 
-    The SDK v1 arguments are accepted: ``workspace_name`` is a label; subscription and resource group mean nothing
-    here, because no Azure ML workspace is needed. (SDK v1: ``azureml.core.Workspace``.)
+    The SDK v1 arguments are accepted: ``workspace_name`` is a label; subscription and resource group mean
+    nothing here, because no Azure ML workspace is needed. (SDK v1: ``azureml.core.Workspace``.)
     """
 
     def __init__(
@@ -83,20 +84,29 @@ class Workspace:
         return hash(self.locator)
 
     @classmethod
-    def from_config(cls, path: str | os.PathLike[str] | None = None, auth: Any = None) -> Workspace:
+    def from_config(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        auth: Any = None,
+        _logger: Any = None,
+        _file_name: str | None = None,
+    ) -> Workspace:
         """The workspace described by a ``workspace.yaml``.
 
         :param path: The file, or a folder to start from. Default: the working directory; the folders above
-            are searched too. Without any file this is the default workspace. (SDK v1: ``config.json``.)
+            are searched too. Without any file this is the default workspace, and so it is with SDK v1's
+            ``config.json``, whose ``workspace_name`` becomes its label.
+        :raises WorkspaceException: ``path`` does not exist, or is a ``.json`` file that is not SDK v1's.
         """
         start = Path(path or os.getcwd()).expanduser().absolute()
-        if start.is_file():
-            return cls.from_locator(f"folder:{start}")
-        for folder in (start, *start.parents):
-            if (folder / WORKSPACE_FILE).is_file():
-                return cls(folder=folder)
-        if path is not None and not start.exists():
+        if not start.exists():
             raise WorkspaceException(f"Workspace.from_config: {str(path)!r} does not exist.")
+        if start.is_file():
+            return cls(*read_v1_config(start), auth) if start.suffix == ".json" else cls(folder=start)
+        for folder in (start, *start.parents):
+            file = folder / (_file_name or WORKSPACE_FILE)
+            if file.is_file():
+                return cls.from_config(file, auth) if _file_name else cls(folder=folder)
         return cls()
 
     @classmethod
@@ -131,22 +141,23 @@ class Workspace:
         kind, _, value = self.locator.partition(":")
         if kind == "folder":
             return read_workspace_file(Path(value))
-        named = os.environ.get(WORKSPACE_VARIABLE)
-        if kind == DEFAULT_LOCATOR and named:
-            return read_workspace_file(Path(named).expanduser().absolute())
+        if self.known_without_lookup():
+            return read_workspace_file(_named_by_environment())
         read: Callable[[str | None], WorkspaceConfig] = import_module(_AIRFLOW_READER).read_config
         return read(value or None)
 
     def known_without_lookup(self) -> bool:
-        """Whether :attr:`config` can be read without Airflow, so that a DAG file may check names against it."""
+        """Whether :attr:`config` is read without Airflow, so that a DAG file may check names against it."""
         return self.locator.startswith("folder:") or (
             self.locator == DEFAULT_LOCATOR and bool(os.environ.get(WORKSPACE_VARIABLE))
         )
 
     def portable_locator(self) -> str | None:
-        """A locator that a script on this machine can open without Airflow, or None where it needs a connection."""
-        if self.known_without_lookup() and self.locator != DEFAULT_LOCATOR:
+        """A locator that a script on this machine can open without Airflow, or None if there is none."""
+        if self.locator.startswith("folder:"):
             return self.locator
+        if self.known_without_lookup():
+            return f"folder:{_named_by_environment()}"
         connection = self.config.source.startswith("Airflow connection")
         return None if connection else f"folder:{self.config.folder}"
 
@@ -211,7 +222,16 @@ class Workspace:
         """The compute target of steps that name none."""
         return self.compute_targets[self.config.default_compute_target]
 
-    # Experiments
+    # Experiments and runs
+
+    def get_run(self, run_id: str) -> PipelineRun:
+        """The run with this id.
+
+        :raises WorkspaceException: the workspace has no such run.
+        """
+        from mlsteps.experiment import PipelineRun
+
+        return PipelineRun.get(self, run_id)
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:
@@ -225,6 +245,10 @@ class Workspace:
         return _Names(names, lambda name: Experiment(self, name), "experiment")
 
 
+def _named_by_environment() -> Path:
+    return Path(os.environ[WORKSPACE_VARIABLE]).expanduser().absolute()
+
+
 class _Names(Mapping[str, T], Generic[T]):
     """A mapping whose names are asked for, and whose values are made, only when used."""
 
@@ -234,7 +258,9 @@ class _Names(Mapping[str, T], Generic[T]):
     def __getitem__(self, name: str) -> T:
         names = self._names()
         if name not in names:
-            raise KeyError(f"no {self._what} is called {name!r}; there is {', '.join(sorted(names)) or 'none'}")
+            raise KeyError(
+                f"no {self._what} is called {name!r}; there is {', '.join(sorted(names)) or 'none'}"
+            )
         return self._make(name)
 
     def __iter__(self) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +47,36 @@ def read_workspace_file(path: Path) -> WorkspaceConfig:
     """
     file = path / "workspace.yaml" if not path.is_file() else path
     if not file.is_file():
+        if path.suffix in (".yaml", ".yml"):
+            raise WorkspaceException(f"{path}: there is no such file.")
         return make_config({"folder": str(path)}, source=str(path), base=path, default_name=path.name)
     import yaml
 
     try:
-        settings = yaml.safe_load(file.read_text("utf-8")) or {}
-    except (OSError, yaml.YAMLError) as error:
+        settings = yaml.safe_load(file.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise WorkspaceException(f"{file}: cannot be read: {error}") from error
-    return make_config(settings, source=str(file), base=file.parent, default_name=file.parent.name)
+    return make_config(
+        {} if settings is None else settings,
+        source=str(file),
+        base=file.parent,
+        default_name=file.parent.name,
+    )
+
+
+def read_v1_config(file: Path) -> tuple[str, str, str]:
+    """Subscription, resource group and workspace name from SDK v1's ``config.json``.
+
+    :raises WorkspaceException: the file cannot be read or lacks one of them.
+    """
+    try:
+        settings = json.loads(file.read_text("utf-8-sig"))
+        return settings["subscription_id"], settings["resource_group"], settings["workspace_name"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise WorkspaceException(
+            f"{file}: is not a config.json of SDK v1 with subscription_id, resource_group and workspace_name "
+            f"({type(error).__name__}: {error}). What mlsteps reads itself is a workspace.yaml."
+        ) from error
 
 
 def make_config(settings: object, *, source: str, base: Path, default_name: str) -> WorkspaceConfig:
@@ -63,9 +86,11 @@ def make_config(settings: object, *, source: str, base: Path, default_name: str)
     """
     if not isinstance(settings, dict):
         raise WorkspaceException(f"{source}: expected settings by name, got {type(settings).__name__}.")
-    unknown = sorted(set(settings) - _KEYS)
+    unknown = sorted(set(settings) - _KEYS, key=str)
     if unknown:
-        raise WorkspaceException(f"{source}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}.")
+        raise WorkspaceException(
+            f"{source}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(_KEYS))}."
+        )
 
     folder = base / Path(_text(settings, "folder", source) or "mlsteps").expanduser()
     datastores = {name: folder / name for name in _BUILT_IN_DATASTORES}
@@ -94,7 +119,9 @@ def _datastore_folder(name: str, store: object, source: str) -> Path:
         raise WorkspaceException(f"{source}: datastore {name!r} needs a 'path', the folder that it is.")
     kind = store.get("type", "folder")
     if kind != "folder":
-        raise WorkspaceException(f"{source}: datastore {name!r} has the unknown type {kind!r}; known is folder.")
+        raise WorkspaceException(
+            f"{source}: datastore {name!r} has the unknown type {kind!r}; known is folder."
+        )
     return Path(store["path"]).expanduser()
 
 
@@ -106,9 +133,14 @@ def _text(settings: Mapping[str, Any], key: str, source: str) -> str | None:
 
 
 def _mapping(settings: Mapping[str, Any], key: str, source: str) -> Mapping[str, Any]:
-    value = settings.get(key) or {}
+    value = settings.get(key)
+    if value is None:
+        return {}
     if not isinstance(value, dict):
         raise WorkspaceException(f"{source}: {key!r} must be settings by name, got {value!r}.")
+    for name in value:
+        if not isinstance(name, str) or not name:
+            raise WorkspaceException(f"{source}: {key!r} holds the name {name!r}; a name must be a text.")
     return value
 
 

@@ -1,14 +1,20 @@
-"""Where a step's script runs. A compute target is handed one job and runs it; a new kind is one new file."""
+"""Where a step's script runs. A compute target is handed one job and runs it; a new kind is one new file.
+
+What only a running step needs is imported on first use: a DAG file is parsed over and over, and seldom asks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from mlsteps.compute.base import ComputeTarget
-from mlsteps.compute.job import PYTHON, JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
-from mlsteps.compute.local import LocalCompute
+from mlsteps.compute.base import PYTHON, ComputeTarget
 from mlsteps.exceptions import ComputeTargetException
+
+if TYPE_CHECKING:
+    from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
+    from mlsteps.compute.local import LocalCompute
 
 __all__ = [
     "PYTHON",
@@ -22,7 +28,27 @@ __all__ = [
     "create_compute_target",
 ]
 
-_KINDS: Mapping[str, type[ComputeTarget]] = {"local": LocalCompute}
+# name -> module that defines it
+_LATER = {
+    "JobInput": "mlsteps.compute.job",
+    "JobOutcome": "mlsteps.compute.job",
+    "JobOutput": "mlsteps.compute.job",
+    "JobWatcher": "mlsteps.compute.job",
+    "LocalCompute": "mlsteps.compute.local",
+    "StepJob": "mlsteps.compute.job",
+}
+
+# type in a workspace's settings -> name of the class
+_KINDS = {"local": "LocalCompute"}
+
+
+def __getattr__(name: str) -> Any:
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(module), name)
+    globals()[name] = value
+    return value
 
 
 def create_compute_target(name: str, settings: Mapping[str, Any]) -> ComputeTarget:
@@ -32,11 +58,13 @@ def create_compute_target(name: str, settings: Mapping[str, Any]) -> ComputeTarg
     :raises ComputeTargetException: an unknown type or setting; the text names what there is.
     """
     options = dict(settings)
-    kind = _KINDS.get(str(options.pop("type", "")))
-    if kind is None:
+    class_name = _KINDS.get(str(options.pop("type", "")))
+    if class_name is None:
         raise ComputeTargetException(
-            f"Compute target {name!r} has the unknown type {settings.get('type')!r}; known: {', '.join(_KINDS)}."
+            f"Compute target {name!r} has the unknown type {settings.get('type')!r}; "
+            f"known: {', '.join(_KINDS)}."
         )
+    kind: type[ComputeTarget] = __getattr__(class_name)
     try:
         return kind(name=name, **options)
     except TypeError as error:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlsteps.compute.job import JobOutcome, JobWatcher, StepJob
+if TYPE_CHECKING:
+    from mlsteps.compute.job import JobOutcome, JobWatcher, StepJob
+
+# As the first word of a command: the interpreter of the job's environment.
+PYTHON = "python"
 
 
 class ComputeTarget(ABC):
-    """Runs jobs. Holds settings only: it may stand in a DAG file, and one object may run many jobs at once."""
+    """Runs jobs. Holds settings only: may stand in a DAG file, and one object may run many jobs at once."""
 
     kind: str = ""
 

@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlsteps.data.stores import Store
-from mlsteps.environment import RunConfiguration
-from mlsteps.launcher.manifest import Manifest
-
-# As the first word of a command: the interpreter of the job's environment.
-PYTHON = "python"
+if TYPE_CHECKING:
+    from mlsteps.data.stores import Store
+    from mlsteps.environment import RunConfiguration
+    from mlsteps.launcher.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ class JobOutput:
     :param name, token, variable: As for :class:`JobInput`.
     :param store, path: Where it shall lie when the script has succeeded.
     :param create_directory: Whether the path is an existing folder when the script starts.
-    :param collect_from: A path on the compute target, relative to the working directory, that is uploaded when
-        the script has succeeded; None lets it write to the store where that is possible.
+    :param collect_from: A path on the compute target, relative to the working directory, that is uploaded
+        when the script has succeeded; None lets it write to the store where that is possible.
     :param patterns: Of what is collected, only files that match one of these; None is all.
     :param replace: Whether collected files may replace files that stand at the destination.
     """
@@ -68,8 +66,9 @@ class StepJob:
     """A script to run.
 
     :param id: Unique, usable as a file name.
-    :param command: What to run; :data:`PYTHON` as first word is the environment's interpreter. May hold tokens.
-    :param snapshot: A zip of the source directory, extracted into the working directory; None is an empty one.
+    :param command: What to run; :data:`~mlsteps.compute.PYTHON` as first word is the environment's
+        interpreter. Holds tokens.
+    :param snapshot: A zip of the source directory, for the working directory; None leaves that empty.
     :param run_configuration: Which environment it runs in.
     :param variables: Environment variables for the script, besides those of its ports. May hold tokens.
     :param context: What ``Run.get_context()`` is told, without paths that only the compute target knows.
@@ -125,6 +124,8 @@ class JobWatcher:
     :param on_events: Called with what the script has logged since the last call.
     :param keep_files: Called once with a local folder of files to keep (``files/...``, ``stdout.log``,
         ``stderr.log``) before it is deleted; also when the script failed.
+    :param supervisor: Process id of whoever started this process and answers for it, or None. When it
+        dies, the job is stopped: the task will be tried again elsewhere.
     """
 
     def __init__(
@@ -132,7 +133,9 @@ class JobWatcher:
         on_line: Callable[[str, str], None],
         on_events: Callable[[Sequence[Mapping[str, Any]]], None],
         keep_files: Callable[[Path], None],
+        supervisor: int | None = None,
     ) -> None:
+        self.supervisor = supervisor
         self.on_line = on_line
         self.on_events = on_events
         self.keep_files = keep_files

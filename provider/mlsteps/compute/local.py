@@ -8,14 +8,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlsteps.compute.base import ComputeTarget
-from mlsteps.compute.job import PYTHON, JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
+from mlsteps.compute.base import PYTHON, ComputeTarget
+from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
 from mlsteps.compute.local_process import LauncherProcess
 from mlsteps.compute.scratch import ScratchFolder
 from mlsteps.compute.script_environment import check_variables, script_environment
 from mlsteps.compute.tokens import substitute
 from mlsteps.compute.uploads import collect_output
-from mlsteps.environment import EnvironmentKind, EnvironmentPlan, VirtualEnvironments, plan_environment, python_for
+from mlsteps.environment import (
+    EnvironmentKind,
+    EnvironmentPlan,
+    VirtualEnvironments,
+    plan_environment,
+    python_for,
+)
+from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.job import Job, OutputSpec
 from mlsteps.launcher.manifest import Manifest, read_manifest
 from mlsteps.launcher.package import build_launcher_zip
@@ -28,7 +35,7 @@ class LocalCompute(ComputeTarget):
     """Runs scripts on the machine of the Airflow worker, each in its own process group.
 
     With no environment asked for, the script runs in the worker's own interpreter; else in a virtual
-    environment that is built once and kept. Data on a datastore that is a folder is read and written in place.
+    environment that is built once and kept. Data on a datastore that is a folder is used in place.
 
     :param name: The name it goes by.
     :param pass_environment: Environment variables of the worker that scripts get besides the harmless ones
@@ -45,6 +52,10 @@ class LocalCompute(ComputeTarget):
         scratch: str | None = None,
     ) -> None:
         super().__init__(name)
+        if isinstance(pass_environment, str):
+            raise ComputeTargetException(
+                f"Compute target {name!r}: pass_environment is a list of names, got {pass_environment!r}."
+            )
         self.pass_environment = tuple(pass_environment)
         self.scratch = scratch
 
@@ -130,9 +141,9 @@ class _Placement:
         if port.mode == "mount" and in_place is not None and port.path_on_compute is None:
             return in_place
         name = Path(port.path).name or port.name
-        return self.working_directory / port.path_on_compute if port.path_on_compute else (
-            self.folder / "inputs" / port.name / name
-        )
+        if port.path_on_compute:
+            return self.working_directory / port.path_on_compute
+        return self.folder / "inputs" / port.name / name
 
     def _output_path(self, port: JobOutput) -> Path:
         if port.collect_from is not None:
@@ -162,7 +173,9 @@ class _Placement:
         # As with python -m: a script in a sub-folder still imports what lies at the snapshot's root.
         path = [str(self.working_directory)]
         if self._own_interpreter:
-            path += [os.environ.get("PYTHONPATH", "")]
+            # Absolute, because the script works in another folder than the worker.
+            own = os.environ.get("PYTHONPATH", "")
+            path += [os.path.abspath(entry) for entry in own.split(os.pathsep) if entry]
         else:
             path += [str(self.launcher_zip)]
             environment["PATH"] = os.pathsep.join([str(self.python.parent), environment.get("PATH", "")])
@@ -181,7 +194,9 @@ class _Placement:
         context = RunContext(
             **self.job.context,
             working_directory=str(self.working_directory),
-            inputs={port.name: InputPath(port.mode, str(self.input_paths[port.name])) for port in self.job.inputs},
+            inputs={
+                port.name: InputPath(port.mode, str(self.input_paths[port.name])) for port in self.job.inputs
+            },
             outputs={name: str(path) for name, path in self.output_paths.items()},
         )
         (self.run_directory / CONTEXT_FILE).write_text(context.to_json(), "utf-8")

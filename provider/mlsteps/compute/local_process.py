@@ -26,8 +26,8 @@ _JOURNAL_SECONDS = 2.0
 class LauncherProcess:
     """Starts the launcher on a job file and stays with it until its end.
 
-    The launcher's standard input is a pipe that this process holds open and never writes to: when this process
-    dies, even by SIGKILL, the system closes it, and the launcher ends the script.
+    The launcher's standard input is a pipe that this process holds open and never writes to: when this
+    process dies, even by SIGKILL, the system closes it, and the launcher ends the script.
     """
 
     def __init__(self, launcher: Path, job_file: Path, result_file: Path) -> None:
@@ -57,6 +57,8 @@ class LauncherProcess:
             finally:
                 watcher.stop_with(None)
         if not self._result_file.is_file():
+            if watcher.stopped:  # before the launcher was ready to be told so
+                return JobResult(stopped="terminated")
             raise ComputeTargetException(
                 f"The launcher ended with exit code {exit_code} and left no result; see its output above."
             )
@@ -79,6 +81,9 @@ class LauncherProcess:
                         key.data.close()
                         selector.unregister(pipe_end)
                 events.poll()
+                if watcher.supervisor not in (None, os.getppid()) and not watcher.stopped:
+                    watcher.on_line("mlsteps", "Whoever supervises this task is gone: stopping the script.")
+                    watcher.stop()
 
 
 class _JournalTail:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-# What programs need to find themselves, their locale, temporary space, certificates and devices. A list of what is
-# let through and not of what is kept out, so that a secret nobody thought of stays where it is.
+# What programs need to find themselves, their locale, temporary space, certificates and devices. A list of
+# what is let through and not of what is kept out, so that a secret nobody thought of stays where it is.
 _PASSED = {
     "HOME", "USER", "LOGNAME", "SHELL", "PATH", "TZ", "TERM", "TMPDIR", "TEMP", "TMP",
-    "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
+    "LANG", "LANGUAGE", "LC_ALL", "LC_COLLATE", "LC_CTYPE", "LC_MESSAGES", "LC_MONETARY",
+    "LC_NUMERIC", "LC_TIME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",
     "CUDA_VISIBLE_DEVICES", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
     "JAVA_HOME", "SPARK_HOME", "SYSTEMROOT", "COMSPEC", "PATHEXT",
 }  # fmt: skip
-_PASSED_PREFIXES = ("LC_",)
 _NEVER_PREFIXES = ("AIRFLOW", "_AIRFLOW")
 
 
@@ -28,7 +28,7 @@ def script_environment(pass_environment: Sequence[str] = ()) -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if (name in wanted or name.startswith(_PASSED_PREFIXES)) and not name.startswith(_NEVER_PREFIXES)
+        if name in wanted and not name.startswith(_NEVER_PREFIXES)
     }
 
 
@@ -41,4 +41,6 @@ def check_variables(variables: Mapping[str, str], what: str) -> None:
 
     for name in variables:
         if name.startswith(_NEVER_PREFIXES):
-            raise UserErrorException(f"{what}: the variable {name!r} is Airflow's own and is not given to scripts.")
+            raise UserErrorException(
+                f"{what}: the variable {name!r} is Airflow's own and is not given to scripts."
+            )

@@ -11,7 +11,7 @@ def substitute(text: str, values: Mapping[str, str]) -> str:
 
     Where one token begins with another the longer one is meant.
     """
-    if not values:
+    longest_first = sorted(filter(None, values), key=len, reverse=True)
+    if not longest_first:
         return text
-    longest_first = sorted(values, key=len, reverse=True)
     return re.sub("|".join(map(re.escape, longest_first)), lambda found: values[found.group()], text)

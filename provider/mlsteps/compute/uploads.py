@@ -13,17 +13,23 @@ from mlsteps.launcher.manifest import Manifest
 def collect_output(source: Path, manifest: Manifest, output: JobOutput) -> Manifest:
     """Copy the files of an output to its store, and return the manifest of what was copied.
 
-    :raises UserErrorException: a file stands at the destination and may not be replaced.
+    :raises UserErrorException: a file stands at the destination and may not be replaced; nothing is copied.
     """
-    if output.patterns is not None:
-        wanted = tuple(e for e in manifest.files if any(fnmatch(e.path, p) for p in output.patterns))
+    if output.patterns is not None and manifest.kind == "directory":
+        wanted = tuple(e for e in manifest.files if any(_matches(e.path, p) for p in output.patterns))
         manifest = Manifest.of(manifest.kind, wanted)
-    for entry in manifest.files:
-        there = f"{output.path}/{entry.path}".rstrip("/")
-        if not output.replace and output.store.stat(there) is not None:
+    places = {entry.path: f"{output.path}/{entry.path}".rstrip("/") for entry in manifest.files}
+    for there in () if output.replace else places.values():
+        if output.store.stat(there) is not None:
             raise UserErrorException(
                 f"Output {output.name!r}: {output.store.url(there)} exists already. "
                 f"Use as_upload(overwrite=True), or a destination with {{run-id}} in it."
             )
-        output.store.put_file(source / entry.path if entry.path else source, there)
+    for path, there in places.items():
+        output.store.put_file(source / path if path else source, there)
     return manifest
+
+
+def _matches(path: str, pattern: str) -> bool:
+    # A "*" takes slashes too; "**/" may also stand for no folder at all.
+    return fnmatch(path, pattern) or fnmatch(path, pattern.replace("**/", ""))

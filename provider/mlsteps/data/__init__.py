@@ -1,4 +1,4 @@
-"""Data of a pipeline: datastores, references to data that exists, and data that steps make. No Airflow here."""
+"""Data of a pipeline: datastores, references to data that exists, data that steps make. No Airflow here."""
 
 from mlsteps.data.datastore import Datastore
 from mlsteps.data.output_config import DatasetConsumptionConfig, OutputFileDatasetConfig

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from mlsteps.data.names import is_text
 from mlsteps.data.reference import DataReference
-from mlsteps.data.stores.base import FileInfo, Store, clean_path
+from mlsteps.data.stores.base import FileInfo, Store, clean_path, exact_path
 from mlsteps.exceptions import UserErrorException
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LOG = logging.getLogger(__name__)
+
 
 class DatastoreOwner(Protocol):
     """What a datastore needs of its workspace."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """For people."""
+
     locator: str
 
     def default_datastore_name(self) -> str:
@@ -37,7 +44,7 @@ class Datastore:
     """
 
     def __init__(self, workspace: DatastoreOwner, name: str | None = None) -> None:
-        if name is not None and (not isinstance(name, str) or not name):
+        if name is not None and not is_text(name):
             raise UserErrorException(f"A datastore's name is a text, got {name!r}.")
         self.workspace = workspace
         self.declared_name = name
@@ -86,7 +93,11 @@ class Datastore:
         return DataReference(self, mode="upload", path_on_compute=path_on_compute)
 
     def upload(
-        self, src_dir: str, target_path: str | None = None, overwrite: bool = False, show_progress: bool = True
+        self,
+        src_dir: str,
+        target_path: str | None = None,
+        overwrite: bool = False,
+        show_progress: bool = True,
     ) -> DataReference:
         """Copy a local folder's files to ``target_path``; see :meth:`upload_files`."""
         root = Path(src_dir)
@@ -108,30 +119,33 @@ class Datastore:
         :param files: Paths of files.
         :param relative_root: The part of each path that is left out. Default: their common folder.
         :param target_path: The folder here; default: the datastore's root.
-        :param overwrite: Replace files that exist; otherwise they are left as they are and said so.
+        :param overwrite: Replace files that exist; otherwise they are left as they are, and it is said which.
         :param show_progress: A progress bar on a terminal, a line a file elsewhere.
         :returns: A reference to the target path.
         """
-        paths = [Path(file) for file in files]
+        if isinstance(files, (str, os.PathLike)):
+            raise UserErrorException(f"upload_files: files must be a list of paths, got {files!r}.")
+        # Without the dots, which a path on the datastore may not have.
+        paths = [Path(os.path.abspath(file)) for file in files]
         for path in paths:
             if not path.is_file():
                 raise UserErrorException(f"upload_files: {str(path)!r} is not a file.")
-        root = Path(relative_root) if relative_root else _common_folder(paths)
+        root = Path(os.path.abspath(relative_root)) if relative_root else _common_folder(paths)
         store, target = self.store, clean_path(target_path or "", "target_path")
         total = sum(path.stat().st_size for path in paths)
         with _progress(f"Uploading to {self.name}", total, show_progress) as advance:
             for path in paths:
                 try:
-                    relative = path.absolute().relative_to(root.absolute())
+                    relative = path.relative_to(root)
                 except ValueError:
                     raise UserErrorException(
                         f"upload_files: {str(path)!r} is not below relative_root {str(root)!r}."
                     ) from None
-                there = clean_path(f"{target}/{relative.as_posix()}")
-                skipped = not overwrite and store.stat(there) is not None
-                if not skipped:
+                there = exact_path(f"{target}/{relative.as_posix()}")
+                exists = not overwrite and store.stat(there) is not None
+                if not exists:
                     store.put_file(path, there)
-                advance(path.stat().st_size, f"{there} exists, left as it is" if skipped else there)
+                advance(path.stat().st_size, there, exists)
         return self.path(target or None)
 
     def download(
@@ -140,7 +154,7 @@ class Datastore:
         """Copy files from here to the local folder ``target_path``, keeping their paths.
 
         :param prefix: Only this file, or the files below this folder.
-        :param overwrite: Replace local files; otherwise those that exist are left.
+        :param overwrite: Replace local files; otherwise those that exist are left, and it is said which.
         :returns: The number of files copied.
         """
         store = self.store
@@ -155,45 +169,63 @@ def copy_to_folder(
     files: Iterable[FileInfo],
     target: Path,
     *,
-    below: str = "",
     overwrite: bool,
     show_progress: bool,
     label: str,
 ) -> int:
-    """Copy ``files`` into ``target``, leaving out the leading folder ``below`` of their paths."""
+    """Copy ``files`` into ``target``, recreating their paths; returns how many were copied."""
     listed = list(files)
     copied = 0
     with _progress(f"Downloading from {label}", sum(file.size for file in listed), show_progress) as advance:
         for file in listed:
-            local = target / (file.path[len(below) :].lstrip("/") or file.path.rsplit("/", 1)[-1])
-            skipped = local.exists() and not overwrite
-            if not skipped:
+            local = target / file.path
+            exists = local.exists() and not overwrite
+            if not exists:
                 store.get_file(file.path, local)
                 copied += 1
-            advance(file.size, f"{local} exists, left as it is" if skipped else str(local))
+            advance(file.size, str(local), exists)
     return copied
 
 
 def _common_folder(paths: list[Path]) -> Path:
     if not paths:
         raise UserErrorException("upload_files: no files were given.")
-    return Path(os.path.commonpath([str(path.absolute().parent) for path in paths]))
+    return Path(os.path.commonpath([str(path.parent) for path in paths]))
 
 
 @contextmanager
-def _progress(title: str, total: int, show: bool) -> Iterator[Callable[[int, str], Any]]:
-    """A function to call after each file: a bar on a terminal, otherwise a line a file."""
+def _progress(title: str, total: int, show: bool) -> Iterator[Callable[[int, str, bool], None]]:
+    """A function to call after each file with its size, its target and whether that existed and was left.
+
+    A bar on a terminal, otherwise a line a file; without either, files that were left are still logged.
+    """
+
+    def told(file: str, exists: bool) -> str:
+        return f"{title}: {file} exists, left as it is" if exists else f"{title}: {file}"
+
+    def log(size: int, file: str, exists: bool) -> None:
+        if exists:
+            _LOG.info("%s", told(file, exists))
+
     if not show:
-        yield lambda size, text: None
+        yield log
         return
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda size, text: console.print(f"{title}: {text}", highlight=False, soft_wrap=True)
+        yield lambda size, file, exists: console.print(
+            told(file, exists), highlight=False, markup=False, soft_wrap=True
+        )
         return
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda size, text: bar.advance(task, size)
+
+        def advance(size: int, file: str, exists: bool) -> None:
+            if exists:
+                bar.console.print(told(file, exists), highlight=False, markup=False)
+            bar.advance(task, size)
+
+        yield advance

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data.names import check_dataset_port_name
@@ -37,11 +38,19 @@ class OutputFileDatasetConfig:
         source: str | None = None,
         partition_format: str | None = None,
     ) -> None:
-        if destination is not None and (not isinstance(destination, tuple) or len(destination) != 2):
+        given: object = destination
+        if given is not None and not (isinstance(given, tuple) and len(given) == 2):
             raise UserErrorException(
-                f"OutputFileDatasetConfig {name!r}: destination must be a tuple (datastore, path), got {destination!r}."
+                f"OutputFileDatasetConfig {name!r}: destination must be a tuple (datastore, path), "
+                f"got {destination!r}."
             )
         path = clean_path(destination[1], "destination") if destination else DEFAULT_DESTINATION
+        for placeholder in re.findall(r"\{[^{}]*\}", path):
+            if placeholder not in ("{run-id}", "{output-name}"):
+                raise UserErrorException(
+                    f"OutputFileDatasetConfig {name!r}: destination {path!r} holds {placeholder}; "
+                    f"there are only {{run-id}} and {{output-name}}."
+                )
         self.name = check_dataset_port_name(name or _default_name(path), "OutputFileDatasetConfig")
         self.datastore = destination[0] if destination else None
         self.path = path
@@ -82,9 +91,11 @@ class OutputFileDatasetConfig:
 
     def as_mount(self, disable_metadata_cache: bool = False) -> OutputFileDatasetConfig:
         """The script writes to the destination itself (the default)."""
-        return self._with(mode="mount")
+        return self._with(mode="mount", overwrite=False, source_globs=None)
 
-    def as_upload(self, overwrite: bool = False, source_globs: list[str] | None = None) -> OutputFileDatasetConfig:
+    def as_upload(
+        self, overwrite: bool = False, source_globs: list[str] | None = None
+    ) -> OutputFileDatasetConfig:
         """The files are uploaded when the script has succeeded.
 
         :param overwrite: Replace files at the destination; otherwise a file that stands there is an error.
@@ -115,14 +126,21 @@ class DatasetConsumptionConfig:
     """
 
     def __init__(
-        self, name: str, dataset: OutputFileDatasetConfig, mode: str = "mount", path_on_compute: str | None = None
+        self,
+        name: str,
+        dataset: OutputFileDatasetConfig,
+        mode: str = "mount",
+        path_on_compute: str | None = None,
     ) -> None:
         if not isinstance(dataset, OutputFileDatasetConfig):
             raise UserErrorException(
-                f"DatasetConsumptionConfig {name!r}: {type(dataset).__name__} is not a dataset that a step can read."
+                f"DatasetConsumptionConfig {name!r}: {type(dataset).__name__} is not a dataset "
+                f"that a step can read."
             )
         if mode not in ("mount", "download"):
-            raise UserErrorException(f"DatasetConsumptionConfig {name!r}: mode {mode!r} is not mount or download.")
+            raise UserErrorException(
+                f"DatasetConsumptionConfig {name!r}: mode {mode!r} is not mount or download."
+            )
         self.name = check_dataset_port_name(name, "DatasetConsumptionConfig")
         self.dataset = dataset
         self.mode = mode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.data.names import environment_variable
+from mlsteps.data.names import environment_variable, is_text
 from mlsteps.exceptions import PipelineParameterError
 
 if TYPE_CHECKING:
@@ -17,16 +17,18 @@ class PipelineParameter:
     """A named value of a pipeline, with a default; a field of the DAG's trigger form.
 
     :param name: The name in the trigger form, the REST call and ``pipeline_parameters=``.
-    :param default_value: A str, int, float, bool or :class:`~mlsteps.DataPath`. Its type is the parameter's type.
+    :param default_value: A str, int, float, bool or :class:`~mlsteps.DataPath`.
+        Its type is the parameter's type.
 
-    The script gets the value as text, in its arguments and in the environment variable ``AML_PARAMETER_<name>``.
+    The script gets the value as text, in its arguments and in the environment variable
+    ``AML_PARAMETER_<name>``.
     (SDK v1: ``azureml.pipeline.core.PipelineParameter``.)
     """
 
     def __init__(self, name: str, default_value: str | int | float | bool | DataPath) -> None:
         from mlsteps.data.reference import DataPath
 
-        if not isinstance(name, str) or not name:
+        if not is_text(name):
             raise PipelineParameterError(f"A PipelineParameter needs a name, got {name!r}.")
         if type(default_value) not in _JSON_TYPES and not isinstance(default_value, DataPath):
             raise PipelineParameterError(
@@ -68,7 +70,8 @@ class PipelineParameter:
     def check(self, value: Any) -> Any:
         """``value`` if it has exactly the declared type (SDK v1 rule), as JSON.
 
-        :raises PipelineParameterError: the type differs; an int is not taken for a float, nor a bool for an int.
+        :raises PipelineParameterError: the type differs; an int is not taken for a float, nor a bool for
+            an int.
         """
         from mlsteps.data.reference import DataPath
 
@@ -93,7 +96,7 @@ class PipelineParameter:
                     text.strip().lower()
                 ]
             if kind in (int, float):
-                return kind(text)  # type: ignore[call-arg, arg-type]
+                return kind(text)
         except (KeyError, ValueError):
             raise PipelineParameterError(
                 f"Pipeline parameter {self.name!r} must be {kind.__name__}, got the text {text!r}."

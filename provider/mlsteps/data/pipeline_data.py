@@ -26,7 +26,7 @@ class PipelineData:
     :param output_mode: ``mount`` (the script writes to the datastore) or ``upload`` (it writes to
         ``output_path_on_compute``, which is uploaded when the script has succeeded).
     :param output_path_on_compute: For ``upload``: where the script writes, relative to its working directory.
-    :param output_overwrite: Accepted for SDK v1; each run writes to a place of its own, so nothing is overwritten.
+    :param output_overwrite: Accepted for SDK v1; each run writes to a place of its own.
     :param data_type: Accepted for SDK v1; not used.
     :param is_directory: True or False checks what the script made; None (default) takes either.
     :param pipeline_output_name: Unique in the pipeline; found again by ``PipelineRun.get_pipeline_output``.
@@ -51,7 +51,9 @@ class PipelineData:
         self.name = check_port_name(name, "PipelineData")
         self.output_name = check_port_name(output_name or name, "PipelineData output")
         if output_mode not in ("mount", "upload"):
-            raise UserErrorException(f"PipelineData {name!r}: output_mode {output_mode!r} is not mount or upload.")
+            raise UserErrorException(
+                f"PipelineData {name!r}: output_mode {output_mode!r} is not mount or upload."
+            )
         self.datastore = datastore
         self.output_mode = output_mode
         self.output_path_on_compute = output_path_on_compute
@@ -132,7 +134,9 @@ class InputPortBinding:
         if bind_object is None:
             raise UserErrorException(f"InputPortBinding {name!r}: bind_object is required.")
         if bind_mode not in ("mount", "download"):
-            raise UserErrorException(f"InputPortBinding {name!r}: bind_mode {bind_mode!r} is not mount or download.")
+            raise UserErrorException(
+                f"InputPortBinding {name!r}: bind_mode {bind_mode!r} is not mount or download."
+            )
         self.bind_object = bind_object
         self.bind_mode = bind_mode
         self.path_on_compute = path_on_compute

@@ -160,12 +160,16 @@ class PortDataReference:
         if file is None and len(names) == 1:
             file = next(iter(names))
         if file is None or file not in names:
-            known = ", ".join(sorted(names)[:20]) or "no files"
-            raise DataNotFoundException(f"Output {self.name!r} at {self.url}: no file {file!r}; there is {known}.")
+            known = ", ".join(sorted(names)[:20]) or "nothing"
+            raise DataNotFoundException(
+                f"Output {self.name!r} at {self.url}: no file {file!r}; there is {known}."
+            )
         stream = self.datastore.store.open(names[file].path)
         return stream if mode == "rb" else io.TextIOWrapper(stream, encoding=encoding)
 
-    def download(self, local_path: str, overwrite: bool | None = None, show_progress: bool | None = None) -> int:
+    def download(
+        self, local_path: str, overwrite: bool | None = None, show_progress: bool | None = None
+    ) -> int:
         """Copy the data below ``local_path``, recreating its path on the datastore there (SDK v1 rule).
 
         :returns: The number of files copied.
@@ -183,7 +187,8 @@ class PortDataReference:
         files = list(self.datastore.store.list(self.path_on_datastore))
         if not files and self.number_of_files:
             raise DataNotFoundException(
-                f"Output {self.name!r} of {self.producer.text} is gone: nothing at {self.url}. Run that step again."
+                f"Output {self.name!r} of {self.producer.text} is gone: nothing at {self.url}. "
+                f"Run that step again."
             )
         return files
 

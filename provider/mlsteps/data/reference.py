@@ -58,6 +58,17 @@ class DataReference:
         """The text that Airflow's Rendered Templates view shows."""
         return str(self)
 
+    @staticmethod
+    def create(
+        data_reference_name: str | None = None,
+        datapath: DataPath | None = None,
+        datapath_compute_binding: DataPathComputeBinding | None = None,
+    ) -> DataReference:
+        """A reference to ``datapath``, in the mode of ``datapath_compute_binding``."""
+        if datapath is None:
+            raise UserErrorException("DataReference.create needs a datapath.")
+        return datapath.create_data_reference(data_reference_name, datapath_compute_binding)
+
     @property
     def name(self) -> str:
         """The port's name."""
@@ -93,7 +104,10 @@ class DataPath:
     """
 
     def __init__(
-        self, datastore: Datastore | None = None, path_on_datastore: str | None = None, name: str | None = None
+        self,
+        datastore: Datastore | None = None,
+        path_on_datastore: str | None = None,
+        name: str | None = None,
     ) -> None:
         self.datastore = datastore
         self.path_on_datastore = clean_path(path_on_datastore or "", "path_on_datastore")
@@ -170,9 +184,14 @@ class DataPathComputeBinding:
         self, data_reference_name: str | None = None, datapath: DataPath | None = None
     ) -> DataReference:
         """A DataReference to ``datapath`` in this mode."""
-        if datapath is None:
-            raise UserErrorException("create_data_reference needs a datapath.")
-        return datapath.create_data_reference(data_reference_name, self)
+        return DataReference.create(data_reference_name, datapath, self)
+
+    @staticmethod
+    def create_from_data_reference(data_reference: DataReference) -> DataPathComputeBinding:
+        """How a reference reaches the script."""
+        return DataPathComputeBinding(
+            data_reference.mode, data_reference.path_on_compute, data_reference.overwrite
+        )
 
 
 def _default_name(datastore: Datastore, path: str) -> str:

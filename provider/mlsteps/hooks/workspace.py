@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 
 from mlsteps.compat import AirflowNotFoundException, conf
-from mlsteps.exceptions import WorkspaceException
+from mlsteps.exceptions import MlstepsException, WorkspaceException
 from mlsteps.workspace_config import WorkspaceConfig, make_config
 
 if TYPE_CHECKING:
@@ -50,8 +50,9 @@ class WorkspaceHook(BaseHook):
         try:
             store = self.get_conn().record_store()
             store.create(probe, b"")
+            store.read(probe)
             store.delete(probe)
-        except (OSError, WorkspaceException) as error:
+        except (OSError, MlstepsException) as error:
             return False, str(error)
         return True, f"Records can be kept in {store.url('')}"
 
@@ -71,7 +72,9 @@ def read_config(conn_id: str | None) -> WorkspaceConfig:
             f"to work in a folder below AIRFLOW_HOME."
         )
     home = _embedded_folder()
-    return make_config({"folder": str(home)}, source="the embedded workspace", base=home, default_name="embedded")
+    return make_config(
+        {"folder": str(home)}, source="the embedded workspace", base=home, default_name="embedded"
+    )
 
 
 def _find_connection(conn_id: str) -> Connection | None:
@@ -83,6 +86,10 @@ def _find_connection(conn_id: str) -> Connection | None:
 
 def _from_connection(conn_id: str, connection: Connection) -> WorkspaceConfig:
     source = f"Airflow connection {conn_id!r}"
+    if connection.conn_type != WorkspaceHook.conn_type:
+        raise WorkspaceException(
+            f"{source}: its type is {connection.conn_type!r}, not {WorkspaceHook.conn_type!r}."
+        )
     try:
         extra = json.loads(connection.extra or "{}")
     except ValueError as error:

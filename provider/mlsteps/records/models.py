@@ -1,13 +1,13 @@
-"""Registered models: a version is one JSON file beside the model's files, claimed by whoever creates it first."""
+"""Registered models: a version is one JSON file, claimed by whoever creates it first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from mlsteps.records import layout
-from mlsteps.records.store import RecordStore, dump_json, load_json
+from mlsteps.records.store import RecordStore, dump_json, read_record
 
 VERSION = 1
 
@@ -49,13 +49,16 @@ def latest_versions(store: RecordStore) -> dict[str, int]:
     return found
 
 
-def register_model(store: RecordStore, **fields: Any) -> ModelRecord:
-    """Register a model under the next free version of its name."""
-    folder = layout.path_part(fields["name"])
+def register_model(store: RecordStore, **known: Any) -> ModelRecord:
+    """Register a model under the next free version of its name.
+
+    :param known: The fields of the record, without the version.
+    """
+    folder = layout.path_part(known["name"])
     versions = _versions(store, folder)
     version = (versions[-1] if versions else 0) + 1
     while True:
-        record = ModelRecord(model_version=version, **fields)
+        record = ModelRecord(model_version=version, **known)
         data = dump_json({"version": VERSION, **asdict(record)})
         if store.create(f"{layout.MODELS}/{folder}/{version}.json", data):
             return record
@@ -67,11 +70,16 @@ def read_model(store: RecordStore, name: str, version: int | None = None) -> Mod
     folder = layout.path_part(name)
     versions = _versions(store, folder)
     wanted = version if version is not None else (versions[-1] if versions else None)
-    value = load_json(store, f"{layout.MODELS}/{folder}/{wanted}.json", VERSION) if wanted else None
-    if value is None:
+    if not wanted:
         return None
-    value.pop("version")
-    return ModelRecord(**value)
+    return read_record(store, f"{layout.MODELS}/{folder}/{wanted}.json", VERSION, _from_json)
+
+
+_FIELDS = {f.name for f in fields(ModelRecord)}
+
+
+def _from_json(value: dict[str, Any]) -> ModelRecord:
+    return ModelRecord(**{k: v for k, v in value.items() if k in _FIELDS})
 
 
 def _versions(store: RecordStore, folder: str) -> list[int]:

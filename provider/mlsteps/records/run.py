@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mlsteps.records import layout
 from mlsteps.records.step import CANCELED, FAILED, RUNNING, StepRecord, read_step
-from mlsteps.records.store import RecordStore, dump_json, load_json
+from mlsteps.records.store import RecordFormatError, RecordStore, dump_json, load_json, read_record
+
+_LOG = logging.getLogger(__name__)
 
 VERSION = 1
 SUCCESS = "success"
@@ -24,7 +27,9 @@ class DeclaredStep:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One DAG run. Created by whichever step starts first; no task owns a run, so its state is read off its steps.
+    """One DAG run. Created by whichever step starts first.
+
+    No task owns a run, so its state is read off its steps.
 
     :param experiment: The label it runs under; the DAG's id when none was given.
     :param created: UTC, ISO 8601.
@@ -76,10 +81,20 @@ def read_run(store: RecordStore, dag_id: str, run_id: str) -> RunRecord | None:
 
 
 def list_runs(store: RecordStore, dag_id: str | None = None) -> list[RunRecord]:
-    """Every run, newest first."""
+    """Every run, newest first. A record that cannot be read is left out, with a warning."""
     dags = [layout.path_part(dag_id)] if dag_id else store.list_names(layout.RUNS)
-    folders = (f"{layout.RUNS}/{dag}/{run}" for dag in dags for run in store.list_names(f"{layout.RUNS}/{dag}"))
-    found = [run for run in (_read(store, folder) for folder in folders) if run is not None]
+    folders = (
+        f"{layout.RUNS}/{dag}/{run}" for dag in dags for run in store.list_names(f"{layout.RUNS}/{dag}")
+    )
+    found = []
+    for folder in folders:
+        try:
+            run = _read(store, folder)
+        except RecordFormatError as error:
+            _LOG.warning("A run is left out of the list: %s", error)
+            continue
+        if run is not None:
+            found.append(run)
     return sorted(found, key=lambda run: run.created, reverse=True)
 
 
@@ -91,26 +106,30 @@ def read_steps(store: RecordStore, run: RunRecord) -> list[StepRecord]:
 
 
 def run_state(run: RunRecord, steps: list[StepRecord], canceled: bool) -> str:
-    """``running``, ``success``, ``failed`` or ``canceled``: what the run's steps amount to."""
+    """``running``, ``success``, ``failed`` or ``canceled``: what the run's steps amount to.
+
+    :param canceled: Whether it was asked to stop; a run whose steps all had succeeded by then has succeeded.
+    """
     if run.state:
         return run.state
     if any(step.state == RUNNING for step in steps):
         return RUNNING
     if any(step.state == FAILED and step.finished for step in steps):
         return FAILED
-    if canceled:
-        return CANCELED
     started = {step.task_id for step in steps}
     unfinished = any(not step.finished for step in steps) or any(
         declared.task_id not in started for declared in run.steps
     )
+    if canceled and (unfinished or any(step.state == CANCELED for step in steps)):
+        return CANCELED
     return RUNNING if unfinished else SUCCESS
 
 
 def cancel_run(store: RecordStore, dag_id: str, run_id: str, reason: str) -> None:
     """Stop a run: steps that have not started will not."""
     store.create(
-        f"{layout.run_folder(dag_id, run_id)}/canceled.json", dump_json({"version": VERSION, "reason": reason})
+        f"{layout.run_folder(dag_id, run_id)}/canceled.json",
+        dump_json({"version": VERSION, "reason": reason}),
     )
 
 
@@ -127,9 +146,10 @@ def parent_metric_events(steps: list[StepRecord]) -> Iterator[Mapping[str, Any]]
 
 
 def _read(store: RecordStore, folder: str) -> RunRecord | None:
-    value = load_json(store, f"{folder}/run.json", VERSION)
-    if value is None:
-        return None
+    return read_record(store, f"{folder}/run.json", VERSION, _from_json)
+
+
+def _from_json(value: dict[str, Any]) -> RunRecord:
     known = {k: v for k, v in value.items() if k in _FIELDS}
     known["steps"] = tuple(DeclaredStep(step["task_id"], step["name"]) for step in known.get("steps", ()))
     return RunRecord(**known)

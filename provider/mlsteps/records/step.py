@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mlsteps.records import layout
-from mlsteps.records.store import RecordStore, dump_json, load_json
+from mlsteps.records.store import RecordStore, dump_json, read_record
 
 VERSION = 1
 
@@ -21,7 +21,7 @@ SKIPPED = "skipped"
 
 @dataclass(frozen=True)
 class StepRecord:
-    """The newest try of a step. Written when it starts, while it runs, and when it ends.
+    """One try of a step. Written when it starts, while it runs, and when it ends.
 
     :param state: ``running``, ``ran``, ``reused``, ``failed``, ``canceled`` or ``skipped``.
     :param reason: Why it is in that state, in words.
@@ -104,8 +104,12 @@ class StepRecord:
         return replace(self, **changes)
 
     def save(self, store: RecordStore) -> None:
-        """Write it; a kill at any moment leaves the earlier record or this one."""
-        store.write(f"{self.folder}/step.json", dump_json({"version": VERSION, **asdict(self)}))
+        """Write it; a kill at any moment leaves the earlier record or this one.
+
+        Every try has a record of its own, so that one that is taken for dead and is not cannot write over the
+        record of the try that followed it.
+        """
+        store.write(f"{self.try_folder}/step.json", dump_json({"version": VERSION, **asdict(self)}))
 
 
 _FIELDS = {f.name for f in fields(StepRecord)}
@@ -113,8 +117,18 @@ _TUPLES = {"command", "metric_events", "parent_metric_events", "files", "models"
 
 
 def read_step(store: RecordStore, folder: str) -> StepRecord | None:
-    """The record in a step's folder, or None where there is none yet."""
-    value = load_json(store, f"{folder}/step.json", VERSION)
-    if value is None:
-        return None
-    return StepRecord(**{k: tuple(v) if k in _TUPLES else v for k, v in value.items() if k in _FIELDS})
+    """The record of a step's newest try, or None where it has not started."""
+    return next(iter(read_tries(store, folder)), None)
+
+
+def read_tries(store: RecordStore, folder: str) -> Iterator[StepRecord]:
+    """The records of all tries of a step, the newest first."""
+    for number in sorted(layout.try_numbers(store.list_names(folder)), reverse=True):
+        record = read_record(store, f"{layout.numbered_try(folder, number)}/step.json", VERSION, _from_json)
+        if record is not None:
+            yield record
+
+
+def _from_json(value: dict[str, Any]) -> StepRecord:
+    known: dict[str, Any] = {k: tuple(v) if k in _TUPLES else v for k, v in value.items() if k in _FIELDS}
+    return StepRecord(**known)

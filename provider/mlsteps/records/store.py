@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from mlsteps.exceptions import MlstepsException
 from mlsteps.run import values
+
+T = TypeVar("T")
 
 
 class RecordStore(Protocol):
@@ -32,7 +35,11 @@ class RecordFormatError(MlstepsException):
 def dump_json(value: Any) -> bytes:
     """A record's bytes: readable, stable, strict JSON."""
     # Through the journal's encoding, which has a place for the numbers that JSON lacks.
-    return (json.dumps(json.loads(values.dumps(value)), indent=1, ensure_ascii=False) + "\n").encode()
+    strict = json.loads(values.dumps(value))
+    try:
+        return (json.dumps(strict, indent=1, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # a file name that is not UTF-8
+        return (json.dumps(strict, indent=1) + "\n").encode()
 
 
 def load_json(store: RecordStore, path: str, version: int) -> dict[str, Any] | None:
@@ -49,9 +56,23 @@ def load_json(store: RecordStore, path: str, version: int) -> dict[str, Any] | N
     except ValueError as error:
         raise RecordFormatError(f"{path} is not a record: {error}") from error
     if not isinstance(value, dict) or not isinstance(value.get("version"), int):
-        raise RecordFormatError(f"{path} is not a record.")
+        raise RecordFormatError(f"{path} is not a record: it has no version.")
     if value["version"] > version:
         raise RecordFormatError(
             f"{path} has format {value['version']}, this mlsteps reads up to {version}: upgrade mlsteps."
         )
     return value
+
+
+def read_record(store: RecordStore, path: str, version: int, make: Callable[[dict[str, Any]], T]) -> T | None:
+    """The record at ``path`` as ``make`` builds it from its fields, or None where there is none.
+
+    :raises RecordFormatError: as :func:`load_json`, or fields are missing or of another form.
+    """
+    value = load_json(store, path, version)
+    if value is None:
+        return None
+    try:
+        return make(value)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise RecordFormatError(f"{path} is not a record of the kind expected there: {error}") from error

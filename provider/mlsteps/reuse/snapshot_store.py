@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from mlsteps.exceptions import SnapshotException
 from mlsteps.launcher.snapshot_archive import write_archive
-from mlsteps.reuse.snapshot import Snapshot, take_snapshot
+from mlsteps.reuse.snapshot import Snapshot, archive_digest, take_snapshot
 
 _ATTEMPTS = 3
 
@@ -34,31 +34,37 @@ def store_snapshot(directory: Path, store: ArchiveStore, folder: str, cache: Pat
     :returns: The snapshot, and its archive on this machine.
     :raises SnapshotException: the directory cannot be read, or does not keep still.
     """
-    for _ in range(_ATTEMPTS):
-        snapshot = take_snapshot(directory)
-        name = f"{snapshot.digest.rpartition(':')[2]}.zip"
-        kept = store.local_path(f"{folder}/{name}")
-        archive = kept if kept is not None else cache / name
-        if not archive.exists() and not _write(snapshot, archive):
-            continue
-        if kept is None and store.stat(f"{folder}/{name}") is None:
-            store.put_file(archive, f"{folder}/{name}")
-        return snapshot, archive
-    raise SnapshotException(
-        f"Source directory {str(directory)!r} changes while it is read. If a step writes there, list what it "
-        f"writes in .amlignore."
-    )
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            snapshot = take_snapshot(directory)
+            name = f"{snapshot.digest.rpartition(':')[2]}.zip"
+            kept = store.local_path(f"{folder}/{name}")
+            archive = kept if kept is not None else cache / name
+            if not archive.exists():
+                _write(snapshot, archive)
+            break
+        except SnapshotException:  # also when a file is written or deleted while it is read
+            if attempt == _ATTEMPTS:
+                raise
+    if kept is None and store.stat(f"{folder}/{name}") is None:
+        store.put_file(archive, f"{folder}/{name}")
+    return snapshot, archive
 
 
-def _write(snapshot: Snapshot, archive: Path) -> bool:
-    """Write the archive; False if the files changed meanwhile, so that a name never lies about its content."""
+def _write(snapshot: Snapshot, archive: Path) -> None:
+    """Write the archive under its name; only if that is what it holds, so that a name never lies.
+
+    :raises SnapshotException: a file changed since the snapshot was taken.
+    """
     archive.parent.mkdir(parents=True, exist_ok=True)
     draft = archive.with_name(f".{archive.name}.{uuid4().hex}")
     try:
         write_archive([(file, snapshot.directory / file) for file in snapshot.files], draft)
-        if take_snapshot(snapshot.directory).digest != snapshot.digest:
-            return False
+        if archive_digest(draft) != snapshot.digest:
+            raise SnapshotException(
+                f"Source directory {str(snapshot.directory)!r} changes while it is read. "
+                f"If a step writes there, list what it writes in .amlignore."
+            )
         os.replace(draft, archive)
-        return True
     finally:
         draft.unlink(missing_ok=True)

@@ -1,10 +1,11 @@
-"""A script's arguments: objects become tokens when the step is declared, tokens become values when it starts."""
+"""A script's arguments: objects become tokens when a step is declared, tokens values when it starts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from airflow.sdk import XComArg
 
@@ -22,7 +23,11 @@ from mlsteps.data.names import environment_variable
 from mlsteps.exceptions import StepDefinitionError
 from mlsteps.steps.ports import InputPort, OutputPort, is_parameter_tuple, make_inputs, make_outputs
 
-_TOKEN = re.compile(r"\$AZUREML_DATAREFERENCE_\w+|Dataset(?:Consumption|Output)Config:\w+")
+# Airflow's run configuration has tags and the like under this name, beside the values of parameters.
+_TAKEN_BY_AIRFLOW = "mlsteps"
+
+_DATA = re.compile(r"\$AZUREML_DATAREFERENCE_\w+|Dataset(?:Consumption|Output)Config:\w+")
+_PARAMETER = re.compile(r"\$AML_PARAMETER_\w+", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -43,33 +48,59 @@ def declare(
     step: str,
     arguments: object,
     declaration: Declaration,
+    script_params: Mapping[str, object] | None = None,
 ) -> Declaration:
     """``declaration`` with ``arguments`` added. The caller's lists are not changed (SDK v1 did).
 
     Output configurations and dataset inputs may stand in the arguments alone; other data has to be listed.
 
+    :param script_params: Values for environment variables; arguments may name them, too.
     :raises StepDefinitionError: an object is not among the step's inputs and outputs, or is none that can be
         an argument.
     """
     if arguments is None:
         arguments = ()
-    if isinstance(arguments, str) or not isinstance(arguments, Iterable):
+    if not isinstance(arguments, (list, tuple)):
         raise StepDefinitionError(
-            step, "arguments", f"expected a list, got {type(arguments).__name__} {arguments!r}", "Put it in a list."
+            step,
+            "arguments",
+            f"expected a list, got {type(arguments).__name__} {arguments!r}",
+            "Put it in a list.",
         )
+    texts = list(declaration.arguments)
     for value in arguments:
-        declaration = _add(step, value, declaration)
-    for text in declaration.arguments:
-        _refuse_unknown_token(step, text, declaration)
+        declaration, text = _add(step, value, declaration)
+        texts.append(text)
+    declaration = replace(declaration, arguments=tuple(texts))
+    parameters = [parameter_token(parameter) for parameter in declaration.parameters]
+    parameters += [f"${parameter_variable(key)}" for key in script_params or ()]
+    for text in texts:
+        if isinstance(text, str):
+            _refuse_unknown_tokens(step, text, declaration, parameters)
+    _refuse_two_values(step, declaration, script_params or {})
     return declaration
 
 
-def add_parameter(step: str, parameter: PipelineParameter, known: Sequence[PipelineParameter]) -> tuple[PipelineParameter, ...]:
+def add_parameter(
+    step: str, parameter: PipelineParameter, known: Sequence[PipelineParameter]
+) -> tuple[PipelineParameter, ...]:
     """``known`` and ``parameter``; one name has one default.
 
-    :raises StepDefinitionError: the name is known with another default.
+    :raises StepDefinitionError: the name is known with another default, or cannot be told from another one.
     """
+    if parameter.name == _TAKEN_BY_AIRFLOW:
+        raise StepDefinitionError(
+            step, "arguments", f"no pipeline parameter can be called {parameter.name!r}", "Rename it."
+        )
     for other in known:
+        if other.name != parameter.name and parameter_token(other) == parameter_token(parameter):
+            raise StepDefinitionError(
+                step,
+                "arguments",
+                f"the pipeline parameters {other.name!r} and {parameter.name!r} share the environment "
+                f"variable {parameter_variable(parameter.name)}",
+                "Rename one.",
+            )
         if other.name == parameter.name:
             if not other.same_default(parameter):
                 raise StepDefinitionError(
@@ -83,16 +114,17 @@ def add_parameter(step: str, parameter: PipelineParameter, known: Sequence[Pipel
     return (*known, parameter)
 
 
-def _add(step: str, value: object, known: Declaration) -> Declaration:
-    if isinstance(value, XComArg):
-        return replace(known, arguments=(*known.arguments, value))
+def _add(step: str, value: object, known: Declaration) -> tuple[Declaration, str | XComArg]:
+    """What stands for ``value``, and what is known with it besides the arguments themselves."""
+    if is_filled_in_later(value):
+        return known, value
     if isinstance(value, PipelineParameter):
         known = replace(known, parameters=add_parameter(step, value, known.parameters))
-        return _text(known, parameter_token(value))
+        return known, parameter_token(value)
     if isinstance(value, OutputFileDatasetConfig) and not _find_input(value, known):
         if _find_output(value, known) is None:
             known = replace(known, outputs=make_outputs(step, [*(p.data for p in known.outputs), value]))
-        return _text(known, value.arg_val)
+        return known, value.arg_val
     if isinstance(value, DatasetConsumptionConfig) and _find_input(value, known) is None:
         known = replace(known, inputs=make_inputs(step, [*(p.declared for p in known.inputs), value]))
     if isinstance(value, OutputPortBinding):
@@ -106,12 +138,20 @@ def _add(step: str, value: object, known: Declaration) -> Declaration:
                 f"{value!r} appears in arguments but is not in the inputs or outputs",
                 "List it there too.",
             )
-        return _text(known, port.token)
+        return known, port.token
     if value is None or isinstance(value, (str, int, float)) or hasattr(value, "__fspath__"):
-        return _text(known, str(value))
+        return known, str(value)
     raise StepDefinitionError(
-        step, "arguments", f"{type(value).__name__} {value!r} cannot be an argument", "Pass text, numbers or data."
+        step,
+        "arguments",
+        f"{type(value).__name__} {value!r} cannot be an argument",
+        "Pass text, numbers or data.",
     )
+
+
+def is_filled_in_later(value: object) -> TypeGuard[XComArg]:
+    """Whether Airflow puts a value in its place when the task starts: another task's, or a mapped group's."""
+    return isinstance(value, XComArg) or callable(getattr(value, "iter_references", None))
 
 
 def parameter_token(parameter: PipelineParameter) -> str:
@@ -137,8 +177,11 @@ def _is_data(value: object) -> bool:
 
 
 def _find_input(value: object, known: Declaration) -> InputPort | None:
+    for port in known.inputs:  # first the usual case, which is also the fast one
+        if port.declared is value:
+            return port
     for port in known.inputs:
-        if port.declared is value or port.declared == value:
+        if port.declared == value or _same_binding(port.declared, value):
             return port
     for port in known.inputs:  # the data itself, where it was listed under another name or mode
         if port.source is value or (
@@ -150,25 +193,53 @@ def _find_input(value: object, known: Declaration) -> InputPort | None:
     return None
 
 
+def _same_binding(declared: object, value: object) -> bool:
+    """Whether two bindings or references mean one port, as when as_input("x") is written out twice."""
+    if isinstance(declared, InputPortBinding) and isinstance(value, InputPortBinding):
+        return declared.name == value.name and declared.bind_object is value.bind_object
+    if isinstance(declared, DatasetConsumptionConfig) and isinstance(value, DatasetConsumptionConfig):
+        return declared.name == value.name and declared.dataset.origin is value.dataset.origin
+    if isinstance(declared, DataReference) and isinstance(value, DataReference):
+        return (declared.name, declared.path_on_datastore) == (value.name, value.path_on_datastore)
+    return False
+
+
 def _find_output(value: object, known: Declaration) -> OutputPort | None:
     if not isinstance(value, (PipelineData, OutputFileDatasetConfig)):
         return None
     return next((port for port in known.outputs if port.data.origin is value.origin), None)
 
 
-def _text(known: Declaration, text: str) -> Declaration:
-    return replace(known, arguments=(*known.arguments, text))
-
-
-def _refuse_unknown_token(step: str, text: str | XComArg, known: Declaration) -> None:
-    if not isinstance(text, str):
-        return
-    tokens = [port.token for port in (*known.inputs, *known.outputs)]
-    for found in _TOKEN.findall(text):
-        if not any(found.startswith(token) for token in tokens):
+def _refuse_unknown_tokens(step: str, text: str, known: Declaration, parameters: Sequence[str]) -> None:
+    ports: list[InputPort | OutputPort] = [*known.inputs, *known.outputs]
+    for found in _DATA.findall(text):
+        if not any(found.startswith(port.token) for port in ports):
             raise StepDefinitionError(
                 step,
                 "arguments",
                 f"{text!r} holds data that is not in the inputs or outputs",
                 "List it there too.",
             )
+    for found in _PARAMETER.findall(text):
+        if not any(found.startswith(token) for token in parameters):
+            name = found.removeprefix("$AML_PARAMETER_")
+            raise StepDefinitionError(
+                step,
+                "arguments",
+                f"{text!r} holds a pipeline parameter that the step does not know otherwise",
+                f"List it in params too: params={{{name!r}: parameter}}.",
+            )
+
+
+def _refuse_two_values(step: str, known: Declaration, script_params: Mapping[str, object]) -> None:
+    for key, value in script_params.items():
+        for parameter in known.parameters:
+            same = isinstance(value, PipelineParameter) and value.name == parameter.name
+            if not same and parameter_variable(key) == parameter_variable(parameter.name):
+                raise StepDefinitionError(
+                    step,
+                    "params",
+                    f"{key!r} is already in use: the pipeline parameter {parameter.name!r} has the same "
+                    f"environment variable",
+                    "Rename one.",
+                )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +29,7 @@ class Attempt:
     :param parameters: The DAG run's parameters, by name.
     :param trigger: How the run was started: manual, scheduled...
     :param tags: Given to the run at its submission.
+    :param supervisor: The process that answers for this one to Airflow, where there is one.
     """
 
     step: PipelineStep
@@ -40,6 +42,7 @@ class Attempt:
     trigger: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    supervisor: int | None = None
 
     @classmethod
     def of(cls, step: PipelineStep, context: Context) -> Attempt:
@@ -58,6 +61,8 @@ class Attempt:
             trigger=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
             parameters=parameters,
             tags=dict(submission.get("tags") or {}),
+            # Airflow's worker gives a task its bundle; a test run in a process of the user's own does not.
+            supervisor=os.getppid() if getattr(ti, "bundle_instance", None) is not None else None,
         )
 
     @cached_property

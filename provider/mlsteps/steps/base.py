@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator, XComArg
-from airflow.sdk.bases.decorator import get_unique_task_id
 
-from mlsteps.compat import allow_references
+from mlsteps.compat import XComNotFound, allow_references, current_dag
 from mlsteps.compute.base import ComputeTarget
 from mlsteps.data import PipelineParameter
-from mlsteps.exceptions import PipelineParameterError, StepDefinitionError
+from mlsteps.exceptions import (
+    DataNotFoundException,
+    PipelineParameterError,
+    StepDefinitionError,
+)
 from mlsteps.steps import links
-from mlsteps.steps.arguments import Declaration, add_parameter, declare
-from mlsteps.steps.declaration import StepMeta, declaring_file
+from mlsteps.steps.arguments import Declaration, add_parameter, declare, is_filled_in_later
+from mlsteps.steps.declaration import StepMeta, by_keyword, declaring_file, independent_copy
 from mlsteps.steps.form import form_field, made_from_parameter
-from mlsteps.steps.ports import InputPort, OutputPort, StepData, is_parameter_tuple, make_inputs, make_outputs, separate_names
+from mlsteps.steps.ports import (
+    OutputPort,
+    StepData,
+    is_parameter_tuple,
+    make_inputs,
+    make_outputs,
+    separate_names,
+)
+from mlsteps.steps.task_ids import free_task_id, task_id_from_name
 from mlsteps.workspace import WORKSPACE_FILE, WORKSPACE_VARIABLE, Workspace
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    import jinja2
+    from airflow.sdk import DAG, Context
+    from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
     from mlsteps.compute import JobWatcher
     from mlsteps.data import Datastore, PortDataReference
@@ -31,7 +44,12 @@ if TYPE_CHECKING:
 allow_references()
 
 # Of SDK v1's run configuration only these may be pipeline parameters.
-_RUNCONFIG_PARAMETERS = ("NodeCount", "MpiProcessCountPerNode", "TensorflowWorkerCount", "TensorflowParameterServerCount")
+_RUNCONFIG_PARAMETERS = (
+    "NodeCount",
+    "MpiProcessCountPerNode",
+    "TensorflowWorkerCount",
+    "TensorflowParameterServerCount",
+)
 
 
 class PipelineStep(BaseOperator, metaclass=StepMeta):
@@ -43,24 +61,28 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     :param name: Shown in Airflow. The task id is made from it: what Airflow does not allow becomes ``_``, and
         a second step of that name in a DAG becomes ``name__1``.
     :param inputs: Data that it reads.
-    :param outputs: Data that it makes; each is pushed to XCom under its name, all of them as ``return_value``.
+    :param outputs: Data that it makes; each goes to XCom under its name, all of them as ``return_value``.
     :param arguments: The script's arguments: text, numbers, data, PipelineParameters, Airflow XComArgs.
         Templated.
     :param compute_target: A compute target or its name in the workspace; default: the workspace's.
-    :param source_directory: Folder that is snapshotted; relative to the DAG file, else to the working directory.
+    :param source_directory: Folder that is snapshotted; relative to the DAG file, or to the working folder.
     :param script_params: SDK v1's ``params``: values for the environment variables ``AML_PARAMETER_<name>``.
-    :param workspace: Default: the pipeline's, else ``workspace.yaml`` beside the DAG file, else the default one.
+    :param workspace: Default: the pipeline's, else ``workspace.yaml`` beside the DAG file, else the default.
     :param default_datastore: For outputs that name none. Default: the workspace's.
     :param task_id: Overrides the id made from ``name``.
+    :param upstream_outputs: Set by the step itself: where the data of its inputs comes from.
 
-    Everything that Airflow's operators take is taken too: ``retries``, ``pool``, ``queue``, ``trigger_rule``...
+    Everything that Airflow's operators take is taken too: ``retries``, ``pool``, ``trigger_rule``...
     (SDK v1: ``azureml.pipeline.core.PipelineStep``.)
     """
 
     template_fields: Sequence[str] = ("arguments", "script_params", "upstream_outputs")
-    ui_color: ClassVar[str] = "#dbeafe"
+    ui_color = "#dbeafe"
 
     step_type: ClassVar[str] = "PipelineStep"
+
+    # What the step was constructed with, see declared_again.
+    declared_arguments: Mapping[str, Any]
 
     def __init__(
         self,
@@ -78,12 +100,12 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         workspace: Workspace | None = None,
         default_datastore: Datastore | None = None,
         task_id: str | None = None,
+        upstream_outputs: Mapping[str, XComArg] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(name, str) or not name.strip():
-            raise StepDefinitionError(str(name), "name", f"expected a text, got {name!r}")
+        checked_name(name)
         if task_id is None:
-            task_id = get_unique_task_id(task_id_from_name(name), kwargs.get("dag"), kwargs.get("task_group"))
+            task_id = free_task_id(task_id_from_name(name), kwargs.get("dag"), kwargs.get("task_group"))
         if name != task_id:
             kwargs.setdefault("task_display_name", name)
         super().__init__(task_id=task_id, **kwargs)
@@ -97,17 +119,12 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         self._run_after_steps: list[PipelineStep] = []
         self._watcher: JobWatcher | None = None
 
-        declared = declare(
-            name, arguments, Declaration(make_inputs(name, inputs), make_outputs(name, outputs), (), ())
-        )
-        self.input_ports = separate_names(name, declared.inputs, declared.outputs)
-        self.output_ports = declared.outputs
-        parameters = declared.parameters
+        input_ports, output_ports = make_inputs(name, inputs), make_outputs(name, outputs)
+        parameters: tuple[PipelineParameter, ...] = ()
         for value in (*(script_params or {}).values(), *(inputs or ())):
-            if is_parameter_tuple(value):
-                value = value[0]
-            if isinstance(value, PipelineParameter):
-                parameters = add_parameter(name, value, parameters)
+            parameter = value[0] if is_parameter_tuple(value) else value
+            if isinstance(parameter, PipelineParameter):
+                parameters = add_parameter(name, parameter, parameters)
         for key, value in (runconfig_pipeline_params or {}).items():
             if key not in _RUNCONFIG_PARAMETERS:
                 raise StepDefinitionError(
@@ -116,15 +133,31 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
                     f"{key!r} is not one of {', '.join(_RUNCONFIG_PARAMETERS)}",
                 )
             parameters = add_parameter(name, value, parameters)
-        self.pipeline_parameters = parameters
+        declared = declare(
+            name, arguments, Declaration(input_ports, output_ports, (), parameters), script_params
+        )
+        self.input_ports = separate_names(name, declared.inputs, declared.outputs)
+        self.output_ports = declared.outputs
+        self.pipeline_parameters = declared.parameters
         self.arguments = list(declared.arguments)
         self.script_params = {
-            key: value if isinstance(value, XComArg) else str(value) for key, value in (script_params or {}).items()
+            key: value if is_filled_in_later(value) else str(value)
+            for key, value in (script_params or {}).items()
         }
-        self.upstream_outputs: dict[str, XComArg] = {}
+        self.upstream_outputs: dict[str, XComArg] = dict(upstream_outputs or {})
 
         self.base_directory = self._base_directory()
         self.source_directory = self._checked_source_directory(source_directory)
+
+    def enter(self, declared: Mapping[str, Any]) -> None:
+        """Take part in the pipeline: called once, when the step's declaration is complete and found good.
+
+        :param declared: What the step was constructed with.
+        """
+        self.declared_arguments = declared
+        # A step without a folder or DAG of its own may get both from a Pipeline, which then checks.
+        if declared.get("source_directory") is not None or self.get_dag() is not None:
+            self.check_source(self.source_directory)
         self._check_compute_name()
         self._add_form_fields()
         links.register(self)
@@ -134,6 +167,12 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     def command(self) -> tuple[str, ...]:
         """The command that is run, before the arguments; ``python`` is the environment's interpreter."""
         raise NotImplementedError
+
+    def check_source(self, directory: Path) -> None:
+        """Refuse a source directory that lacks what is to be run.
+
+        :raises StepDefinitionError: naming what is missing.
+        """
 
     @property
     def run_configuration(self) -> Any:
@@ -146,7 +185,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     def outputs(self) -> Mapping[str, XComArg]:
         """Each output's reference for other operators: ``evaluate(train.outputs["model"])``.
 
-        A TaskFlow function that takes one gets a :class:`~mlsteps.PortDataReference`, and runs after this step.
+        A TaskFlow function that takes one gets a :class:`~mlsteps.PortDataReference`, and runs after it.
         """
         return {port.name: XComArg(self, key=port.name) for port in self.output_ports}
 
@@ -154,28 +193,31 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         """The port on which ``data`` is made."""
         return next(port for port in self.output_ports if port.data.origin is data.origin)
 
-    def connect(self, port: OutputPort, maker: PipelineStep) -> None:
-        """Read ``port`` of ``maker`` on every input that asked for its data."""
-        reference = XComArg(maker, key=port.name)
-        added = {
-            mine.name: reference
-            for mine in self.input_ports
-            if mine.step_data is not None and mine.step_data.origin is port.data.origin
-        }
-        # Assigning to a template field is what makes Airflow see the edge.
-        self.upstream_outputs = {**self.upstream_outputs, **added}
-        if maker is self:
-            raise StepDefinitionError(self.name, "inputs", f"{port.name!r} is its own output: a cycle")
-        self.set_upstream(maker)
+    def connect(self, references: Mapping[str, XComArg]) -> None:
+        """Read inputs, given by name, from the outputs of other steps of the DAG."""
+        makers: dict[str, Any] = {}
+        for reference in references.values():
+            for maker, output in reference.iter_references():
+                if maker is self:
+                    raise StepDefinitionError(self.name, "inputs", f"{output!r} is its own output: a cycle")
+                makers[maker.task_id] = maker
+        for maker in makers.values():
+            self._refuse_cycle("inputs", maker)
+        # Not assigned anew: Airflow would then go through the edges of all inputs again.
+        self.upstream_outputs.update(references)
+        self.set_upstream(list(makers.values()))
 
     def run_after(self, step: PipelineStep) -> None:
         """Start only when ``step`` is done, although no data passes between the two (SDK v1)."""
         if not isinstance(step, PipelineStep):
             raise StepDefinitionError(self.name, "run_after", f"expected a step, got {type(step).__name__}")
-        if self.get_dag() is not None and self.get_dag() is step.get_dag():
-            self.set_upstream(step)
-        else:
+        if self.get_dag() is not step.get_dag():
+            raise StepDefinitionError(self.name, "run_after", f"step {step.name!r} is not in the same DAG")
+        if self.get_dag() is None:
             self._run_after_steps.append(step)
+        else:
+            self._refuse_cycle("run_after", step)
+            self.set_upstream(step)
 
     @property
     def run_after_steps(self) -> tuple[PipelineStep, ...]:
@@ -184,10 +226,71 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
 
     def declared_again(self, **changes: Any) -> PipelineStep:
         """The same step, made once more: for a DAG of its own."""
-        declared: dict[str, Any] = self.declared_arguments  # type: ignore[attr-defined]
-        return type(self)(**{**declared, **changes})
+        return type(self)(**{**self.declared_arguments, **changes})
+
+    def copied_into(self, dag: DAG, task_id: str, **changes: Any) -> PipelineStep:
+        """This step in a DAG of its own: a copy, made in a third of the time that making it once more takes.
+
+        For a DAG without ``default_args``, which only a step that is made there takes over.
+
+        :param changes: Attributes that are different there.
+        """
+        twin = independent_copy(self)
+        twin._run_after_steps = []
+        for attribute, value in {"task_id": task_id, **changes}.items():
+            setattr(twin, attribute, value)
+        if self.name != task_id and twin._task_display_name is None:
+            twin._task_display_name = self.name
+        twin.dag = dag
+        twin._add_form_fields()
+        links.register(twin)
+        return twin
+
+    @classmethod
+    def partial(cls, *args: Any, **kwargs: Any) -> OperatorPartial:
+        """One task for each element of a list: ``PythonScriptStep.partial(...).expand(arguments=[...])``.
+
+        Takes what the step takes. Steps whose outputs it reads have to be declared before it. What it makes
+        is read through XCom, as ``mapped.output``: a step's ``inputs`` cannot hold the data of many tasks.
+
+        :raises PipelineValidationError: no step that was declared before makes an input.
+        """
+        given = by_keyword(cls, args, kwargs)
+        name = checked_name(given.get("name") or given.get("script_name") or given.get("task_id"))
+        dag = given.get("dag") or current_dag()
+        inputs = make_inputs(name, given.get("inputs"))
+        made = links.made_before(inputs, dag)
+        for port in inputs:
+            if port.step_data is not None and port.name not in made:
+                raise links.not_made(name, port.name)
+        if "task_id" not in given:
+            given["task_id"] = free_task_id(task_id_from_name(name), dag, given.get("task_group"))
+        if name != given["task_id"]:
+            given.setdefault("task_display_name", name)
+        return super().partial(**{**given, "name": name, "upstream_outputs": made})
+
+    def resolve_template_files(self) -> None:
+        """Called by Airflow when a DAG is complete, which is when a missing maker of an input can be known.
+
+        :raises PipelineValidationError: no step of the DAG makes an input.
+        """
+        super().resolve_template_files()
+        links.check_all_made(self)
 
     # Running
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Fill arguments and inputs in, before :meth:`execute`.
+
+        :raises DataNotFoundException: a step or task that makes an input or an argument left none.
+        """
+        try:
+            super().render_template_fields(context, jinja_env)
+        except XComNotFound as error:
+            raise DataNotFoundException(
+                f"Step {self.name!r} has no data to start with, because a step or task before it left none "
+                f"in this run (it was skipped, or failed): {error}"
+            ) from error
 
     def execute(self, context: Context) -> dict[str, PortDataReference]:
         """Run the step; see ``mlsteps.steps.lifecycle``."""
@@ -218,22 +321,38 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     def _base_directory(self) -> Path:
         dag = self.get_dag()
         file = dag.fileloc if dag is not None and os.path.isfile(dag.fileloc) else declaring_file()
-        return Path(os.path.dirname(file) if file else os.getcwd())
+        return _path(os.path.dirname(file)) if file else Path.cwd()
 
     def _checked_source_directory(self, given: str | os.PathLike[str] | None) -> Path:
-        text = os.fspath(given) if given is not None else "."
-        path = Path(text.replace("\\", "/") if os.sep == "/" else text).expanduser()
-        candidates = [path] if path.is_absolute() else [self.base_directory / path, Path(os.getcwd()) / path]
-        for candidate in candidates:
-            if candidate.is_dir():
-                return Path(os.path.normpath(candidate))
-        tried = " and ".join(dict.fromkeys(str(os.path.normpath(c)) for c in candidates))
-        raise StepDefinitionError(self.name, "source_directory", f"{text!r} does not exist (looked for {tried})")
+        try:
+            return find_directory(given, self.base_directory)
+        except FileNotFoundError as error:
+            raise StepDefinitionError(self.name, "source_directory", str(error)) from None
 
     def _check_compute_name(self) -> None:
-        """Refuse an unknown name as soon as it can be known: now, where the workspace needs no connection."""
-        if isinstance(self.compute_target, str) and self.effective_workspace().known_without_lookup():
+        """Refuse an unknown name as soon as it can be known: now, where the workspace needs no connection.
+
+        Outside of a DAG the workspace may still be the Pipeline's, which then checks.
+        """
+        if self.workspace is None and self.get_dag() is None:
+            return
+        if self.names_compute_target and self.effective_workspace().known_without_lookup():
             self.resolve_compute_target()
+
+    def _refuse_cycle(self, argument: str, before: PipelineStep) -> None:
+        # A cycle needs a way from here to there; looking for one would make a long chain's cost quadratic.
+        possible = self.downstream_task_ids and before.upstream_task_ids
+        if before is self or (possible and self.task_id in before.get_flat_relative_ids(upstream=True)):
+            raise StepDefinitionError(
+                self.name, argument, f"step {before.name!r} already comes after this step: a cycle"
+            )
+
+    @property
+    def names_compute_target(self) -> bool:
+        """Whether its compute target is given as a name, which the workspace has to know."""
+        return isinstance(self.compute_target, str) or (
+            self.compute_target is None and self._runconfig_target() is not None
+        )
 
     def resolve_compute_target(self, workspace: Workspace | None = None) -> ComputeTarget:
         """The compute target it runs on. May look a connection up.
@@ -267,16 +386,52 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
             known = dag.params.get_param(parameter.name) if parameter.name in dag.params else None
             if known is None:
                 dag.params[parameter.name] = form_field(parameter)
-            elif made_from_parameter(known) and known.value != parameter.form_default:
+            elif made_from_parameter(known) and (
+                type(known.value) is not type(parameter.form_default) or known.value != parameter.form_default
+            ):
                 raise PipelineParameterError(
                     f"Step {self.name!r}: the pipeline parameter {parameter.name!r} has the default "
-                    f"{parameter.default_value!r} here and {known.value!r} in another step of DAG {dag.dag_id!r}."
+                    f"{parameter.default_value!r} here and {known.value!r} in another step of DAG "
+                    f"{dag.dag_id!r}."
                 )
 
 
-def task_id_from_name(name: str) -> str:
-    """A task id that Airflow takes, as close to a step's name as can be."""
-    return re.sub(r"[^A-Za-z0-9_.\-]+", "_", name.strip())[:200].strip("_") or "step"
+@functools.cache
+def _joined(folder: str, written: str) -> str:
+    """A folder as it is written in a DAG file, seen from ``folder`` unless it is absolute."""
+    return os.path.normpath(os.path.join(folder, written.replace("\\", "/") if os.sep == "/" else written))
+
+
+@functools.cache
+def _path(text: str) -> Path:
+    """One object for all steps of a folder: making one takes longer than looking whether it is there."""
+    return Path(text)
+
+
+def find_directory(given: str | os.PathLike[str] | None, base: Path) -> Path:
+    """A folder as a DAG file may write it: absolute, or relative to ``base`` or the working directory.
+
+    :raises FileNotFoundError: the text says where it was looked for.
+    """
+    text = os.path.expanduser(given) if given is not None else "."
+    # As texts, because every step of a DAG file comes by here.
+    tried = []
+    for folder in (os.fspath(base), os.getcwd()):
+        candidate = _joined(folder, text)
+        if os.path.isdir(candidate):
+            return _path(candidate)
+        tried.append(candidate)
+    raise FileNotFoundError(f"{text!r} does not exist (looked for {' and '.join(dict.fromkeys(tried))})")
+
+
+def checked_name(name: object) -> str:
+    """``name`` if a step can be called so.
+
+    :raises StepDefinitionError: it is no text, or empty.
+    """
+    if isinstance(name, str) and name.strip():
+        return name
+    raise StepDefinitionError(str(name), "name", f"expected a text, got {name!r}")
 
 
 def _checked_compute(step: str, compute_target: object) -> ComputeTarget | str | None:

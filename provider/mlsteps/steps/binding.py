@@ -24,6 +24,7 @@ from mlsteps.reuse.snapshot import Snapshot
 from mlsteps.reuse.snapshot_store import store_snapshot
 from mlsteps.run.context import ParentContext, WorkspaceReference
 from mlsteps.steps.arguments import parameter_token, parameter_variable
+from mlsteps.steps.links import not_made
 
 if TYPE_CHECKING:
     from mlsteps.steps.attempt import Attempt
@@ -56,9 +57,9 @@ def bind(attempt: Attempt) -> BoundStep:
     """
     step = attempt.step
     parameters = {p.name: attempt.parameters.get(p.name, p.form_default) for p in step.pipeline_parameters}
-    values = {
-        parameter_token(p): _as_text(parameters[p.name]) for p in step.pipeline_parameters
-    }
+    values = {parameter_token(p): _as_text(parameters[p.name]) for p in step.pipeline_parameters}
+    for name, value in step.script_params.items():
+        values[f"${parameter_variable(name)}"] = substitute(_as_text(value), values)
     inputs = [_Input(attempt, port, parameters) for port in step.input_ports]
     outputs = [_output(attempt, port) for port in step.output_ports]
     config = attempt.workspace.config
@@ -96,13 +97,15 @@ class _Input:
         source: Any = port.source
         if port.step_data is not None:
             source = attempt.step.upstream_outputs.get(port.name)
+            if source is None:
+                raise not_made(attempt.step.name, port.name)
             if not isinstance(source, PortDataReference):
                 raise DataNotFoundException(
-                    f"Step {attempt.step.name!r}: input {port.name!r} has no data, because the step that makes it "
-                    f"left none in this run (it was skipped, or is mapped)."
+                    f"Step {attempt.step.name!r}, input {port.name!r}: the step that makes it left no data "
+                    f"in this run, but {source!r}."
                 )
         elif isinstance(source, PipelineParameter):
-            source = _data_path(attempt, source, parameters[source.name])
+            source = _data_path(attempt, port.name, source, parameters[source.name])
         self.source: PortDataReference | DataReference = source
         self.datastore: Datastore = source.datastore
         self.path = source.path_on_datastore
@@ -112,8 +115,8 @@ class _Input:
         exists = local.exists() if local is not None else next(iter(store.list(self.path)), None) is not None
         if not exists:
             raise DataNotFoundException(
-                f"Step {attempt.step.name!r}, input {port.name!r}: there is nothing at {store.url(self.path)} "
-                f"(datastore {self.datastore.name!r})."
+                f"Step {attempt.step.name!r}, input {port.name!r}: there is nothing at "
+                f"{store.url(self.path)} (datastore {self.datastore.name!r})."
             )
 
     def job_input(self) -> JobInput:
@@ -128,7 +131,11 @@ class _Input:
         )
 
     def description(self) -> Mapping[str, Any]:
-        described: dict[str, Any] = {"datastore": self.datastore.name, "path": self.path, "mode": self.port.mode}
+        described: dict[str, Any] = {
+            "datastore": self.datastore.name,
+            "path": self.path,
+            "mode": self.port.mode,
+        }
         if isinstance(self.source, PortDataReference):
             described |= {
                 "digest": self.source.digest,
@@ -139,14 +146,14 @@ class _Input:
         return described
 
 
-def _data_path(attempt: Attempt, parameter: PipelineParameter, value: str) -> DataReference:
+def _data_path(attempt: Attempt, port: str, parameter: PipelineParameter, value: str) -> DataReference:
     """The data that a DataPath parameter's value ``datastore/path`` points at."""
-    name, slash, path = value.partition("/")
+    name, slash, path = str(value).partition("/")
     if not slash:
         raise StepDefinitionError(
             attempt.step.name, parameter.name, f"{value!r} is no data path", "Write it as datastore/path."
         )
-    return DataReference(Datastore(attempt.workspace, name or None), parameter.name.replace("-", "_"), path)
+    return DataReference(Datastore(attempt.workspace, name or None), port, path)
 
 
 def _output(attempt: Attempt, port: OutputPort) -> tuple[JobOutput, Datastore]:
@@ -187,8 +194,8 @@ def _collect_from(data: OutputFileDatasetConfig) -> str | None:
 def _variables(attempt: Attempt, parameters: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
     """Environment variables by SDK v1's names."""
     variables = {parameter_variable(name): _as_text(value) for name, value in parameters.items()}
-    for name, value in attempt.step.script_params.items():
-        variables[parameter_variable(name)] = substitute(_as_text(value), values)
+    for name in attempt.step.script_params:
+        variables[parameter_variable(name)] = values[f"${parameter_variable(name)}"]
     configured = getattr(attempt.step.run_configuration, "environment_variables", None) or {}
     variables |= {name: substitute(str(value), values) for name, value in configured.items()}
     variables |= {

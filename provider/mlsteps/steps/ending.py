@@ -34,7 +34,7 @@ def raise_if_failed(step: str, outcome: JobOutcome) -> None:
     :raises ScriptFailedException: the script failed, by its exit code or by ``run.fail()``.
     :raises AirflowSkipException: the script called ``run.cancel()``.
     """
-    end = declared_end(outcome.events)
+    end = declared_end(dict(event) for event in outcome.events)
     if outcome.error is None and end is not None and end.status == RunStatus.CANCELED:
         raise AirflowSkipException("The script canceled its run.")
     if outcome.error is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import Param
 
 from mlsteps.data import PipelineParameter
@@ -12,7 +14,8 @@ _MARK = "x-pipeline-parameter"
 
 def form_field(parameter: PipelineParameter) -> Param:
     """The form field for a parameter: its type and default as declared."""
-    return Param(parameter.form_default, type=parameter.json_type, title=parameter.name, **{_MARK: True})
+    schema: dict[str, Any] = {"type": parameter.json_type, "title": parameter.name, _MARK: True}
+    return Param(parameter.form_default, **schema)
 
 
 def made_from_parameter(field: Param) -> bool:

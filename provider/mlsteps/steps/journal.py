@@ -75,7 +75,9 @@ class StepJournal:
             self._end(FAILED, error=str(error) or type(error).__name__)
             raise
         self._end(RAN)
-        self._log.info("The record of this step: %s", self._attempt.records.url(f"{self.record.folder}/step.json"))
+        self._log.info(
+            "The record of this step: %s", self._attempt.records.url(f"{self.record.try_folder}/step.json")
+        )
 
     def bound(self, bound: BoundStep, compute_target: ComputeTarget) -> None:
         """Note what is going to run, on what."""
@@ -96,7 +98,7 @@ class StepJournal:
 
     def watcher(self) -> JobWatcher:
         """What the compute target tells of the job on its way."""
-        self._watcher = JobWatcher(self._printed, self._logged, self._keep_files)
+        self._watcher = JobWatcher(self._printed, self._logged, self._keep_files, self._attempt.supervisor)
         return self._watcher
 
     def ran(self, outcome: JobOutcome) -> None:
@@ -138,7 +140,7 @@ class StepJournal:
         self._save(**self._logged_fields())
 
     def _keep_files(self, folder: Path) -> None:
-        """Copy kept files and logs to the record store, as ``files/...``, ``stdout.log`` and ``stderr.log``."""
+        """Copy kept files and logs to the record store: ``files/...``, ``stdout.log``, ``stderr.log``."""
         files = []
         for file in sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()):
             name = file.relative_to(folder).as_posix()
@@ -228,4 +230,5 @@ def declared_steps(dag: DAG) -> Iterator[DeclaredStep]:
     for task in dag.tasks:
         kind = getattr(task, "operator_class", type(task))
         if isinstance(kind, type) and issubclass(kind, PipelineStep):
-            yield DeclaredStep(task.task_id, getattr(task, "name", None) or task.task_id)
+            name = getattr(task, "name", None) or getattr(task, "partial_kwargs", {}).get("name")
+            yield DeclaredStep(task.task_id, name or task.task_id)

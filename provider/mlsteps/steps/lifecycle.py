@@ -21,7 +21,7 @@ def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReferenc
     """Run one try of a step and return the references to its outputs.
 
     :raises ScriptFailedException: the script failed; the text holds its last lines.
-    :raises AirflowSkipException: the run was canceled before this step could start, or the script canceled itself.
+    :raises AirflowSkipException: the run was canceled before this step started, or by its script.
     """
     attempt = Attempt.of(step, context)
     with StepJournal(attempt, context["dag"]).kept() as journal:

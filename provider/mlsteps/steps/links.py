@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from airflow.sdk import XComArg
+
 from mlsteps.exceptions import PipelineValidationError
-from mlsteps.steps.ports import StepData
+from mlsteps.steps.ports import InputPort, OutputPort, StepData
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -28,15 +31,13 @@ def register(step: PipelineStep) -> None:
         if dag is not None:
             for reader in port.data.origin.readers:
                 if reader.get_dag() is dag:
-                    reader.connect(port, step)
+                    reader.connect(_inputs_from(reader, port, step))
     for input_port in step.input_ports:
-        data = input_port.step_data
-        if data is None:
-            continue
-        data.origin.readers.append(step)
-        found = maker(data, dag) if dag is not None else None
-        if found is not None:
-            step.connect(found.output_port(data), found)
+        if input_port.step_data is not None:
+            input_port.step_data.origin.readers.append(step)
+    made = made_before(step.input_ports, dag) if dag is not None else {}
+    if made:
+        step.connect(made)
 
 
 def maker(data: StepData, dag: DAG | None) -> PipelineStep | None:
@@ -46,6 +47,44 @@ def maker(data: StepData, dag: DAG | None) -> PipelineStep | None:
     """
     makers = [step for step in data.origin.makers if step.get_dag() is dag]
     return makers[-1] if makers else None
+
+
+def _inputs_from(reader: PipelineStep, port: OutputPort, step: PipelineStep) -> dict[str, XComArg]:
+    """By port name: the inputs of ``reader`` that ask for what ``step`` makes on ``port``."""
+    reference = XComArg(step, key=port.name)
+    return {
+        mine.name: reference
+        for mine in reader.input_ports
+        if mine.step_data is not None and mine.step_data.origin is port.data.origin
+    }
+
+
+def made_before(ports: Sequence[InputPort], dag: DAG | None) -> dict[str, XComArg]:
+    """By port name: the output of the step of ``dag`` that makes each input, where it is declared already."""
+    made = {}
+    for port in ports:
+        found = maker(port.step_data, dag) if port.step_data is not None else None
+        if port.step_data is not None and found is not None:
+            made[port.name] = XComArg(found, key=found.output_port(port.step_data).name)
+    return made
+
+
+def check_all_made(step: PipelineStep) -> None:
+    """Refuse a step of a complete DAG that reads what no step of the DAG makes.
+
+    :raises PipelineValidationError: naming the step and the input.
+    """
+    for port in step.input_ports:
+        if port.step_data is not None and port.name not in step.upstream_outputs:
+            raise not_made(step.name, port.name)
+
+
+def not_made(step: str, name: str) -> PipelineValidationError:
+    """The error for an input that nobody makes."""
+    return PipelineValidationError(
+        f"Step {step!r}, argument 'inputs': {name!r} is made by no step. List it in the outputs of the step "
+        f"that makes it; the outputs of a mapped step are read through XCom, as mapped.output."
+    )
 
 
 def two_makers(name: str, first: PipelineStep, second: PipelineStep) -> PipelineValidationError:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from mlsteps.data import (
+    DataPath,
     DataPathComputeBinding,
     DataReference,
     DatasetConsumptionConfig,
@@ -16,7 +19,11 @@ from mlsteps.data import (
     PipelineParameter,
     PortDataReference,
 )
+from mlsteps.data.names import environment_variable
 from mlsteps.exceptions import StepDefinitionError
+
+# Where Airflow keeps what a task returned: here, all outputs at once.
+_TAKEN_BY_AIRFLOW = "return_value"
 
 StepData = PipelineData | OutputFileDatasetConfig
 
@@ -79,6 +86,10 @@ def make_outputs(step: str, outputs: object) -> tuple[OutputPort, ...]:
     :raises StepDefinitionError: something cannot be an output, or two have one name.
     """
     ports = tuple(_output(step, value) for value in _listed(step, "outputs", outputs))
+    if any(port.name == _TAKEN_BY_AIRFLOW for port in ports):
+        raise StepDefinitionError(
+            step, "outputs", f"the name {_TAKEN_BY_AIRFLOW!r} is Airflow's own", "Give it another name."
+        )
     _refuse_repeated(step, "outputs", ports)
     return ports
 
@@ -86,19 +97,20 @@ def make_outputs(step: str, outputs: object) -> tuple[OutputPort, ...]:
 def separate_names(
     step: str, inputs: Sequence[InputPort], outputs: Sequence[OutputPort]
 ) -> tuple[InputPort, ...]:
-    """Inputs renamed to ``INPUT_<name>`` where an output has that name (SDK v1 rule for steps with a script)."""
+    """Inputs renamed to ``INPUT_<name>`` where an output has that name (SDK v1 rule for scripts)."""
     taken = {port.name for port in outputs}
     renamed = []
     for port in inputs:
-        if port.name in taken:
-            if isinstance(port.declared, DatasetConsumptionConfig):
-                raise StepDefinitionError(
-                    step, "inputs", f"an output is called {port.name!r} too", "Give as_input() another name."
-                )
-            name = f"INPUT_{port.name}"
-            variable = f"AZUREML_DATAREFERENCE_{name}"
-            port = replace(port, name=name, token=f"${variable}", variable=variable)
-        renamed.append(port)
+        if port.name not in taken:
+            renamed.append(port)
+            continue
+        if isinstance(port.declared, DatasetConsumptionConfig):
+            raise StepDefinitionError(
+                step, "inputs", f"an output is called {port.name!r} too", "Give as_input() another name."
+            )
+        name = f"INPUT_{port.name}"
+        variable = f"AZUREML_DATAREFERENCE_{name}"
+        renamed.append(replace(port, name=name, token=f"${variable}", variable=variable))
     _refuse_repeated(step, "inputs", renamed)
     return tuple(renamed)
 
@@ -123,9 +135,9 @@ def _input(step: str, value: object) -> InputPort:
         source = value.bind_object
         port = _input(step, source)
         return _reference_input(value.name, port.source, value.bind_mode, value.path_on_compute, value)
-    if _is_data_path_tuple(value):
+    if is_parameter_tuple(value) and isinstance(value[0].default_value, DataPath):
         parameter, binding = value
-        name = parameter.default_value.name or parameter.name
+        name = environment_variable(value[0].default_value.name or parameter.name)
         return _reference_input(name, parameter, binding.mode, binding.path_on_compute, value)
     raise StepDefinitionError(
         step,
@@ -157,7 +169,7 @@ def _output(step: str, value: object) -> OutputPort:
     )
 
 
-def is_parameter_tuple(value: object) -> bool:
+def is_parameter_tuple(value: object) -> TypeGuard[tuple[PipelineParameter, DataPathComputeBinding]]:
     """Whether ``value`` is ``(PipelineParameter, DataPathComputeBinding)``."""
     return (
         isinstance(value, tuple)
@@ -167,24 +179,20 @@ def is_parameter_tuple(value: object) -> bool:
     )
 
 
-def _is_data_path_tuple(value: object) -> bool:
-    from mlsteps.data import DataPath
-
-    return is_parameter_tuple(value) and isinstance(value[0].default_value, DataPath)  # type: ignore[index]
-
-
 def _listed(step: str, argument: str, value: object) -> Iterable[object]:
     if value is None:
         return ()
-    if isinstance(value, (list, set)) or (isinstance(value, tuple) and not is_parameter_tuple(value)):
+    if isinstance(value, set):
+        return sorted(value, key=str)  # a set's own order differs from process to process
+    if isinstance(value, list) or (isinstance(value, tuple) and not is_parameter_tuple(value)):
         return tuple(value)
     raise StepDefinitionError(step, argument, f"expected a list, got {type(value).__name__} {value!r}")
 
 
 def _refuse_repeated(step: str, argument: str, ports: Sequence[InputPort] | Sequence[OutputPort]) -> None:
     names = [port.name for port in ports]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated:
+    if len(set(names)) < len(names):
+        repeated = sorted(name for name, times in Counter(names).items() if times > 1)
         raise StepDefinitionError(
             step,
             argument,

@@ -44,5 +44,6 @@ def _check_kind(step: str, name: str, data: object, kind: str) -> None:
     wanted = data.is_directory if isinstance(data, PipelineData) else None
     if wanted is not None and wanted != (kind == "directory"):
         raise DataNotFoundException(
-            f"Step {step!r}, output {name!r}: the script made a {kind}, but is_directory={wanted} was declared."
+            f"Step {step!r}, output {name!r}: the script made a {kind}, but is_directory={wanted} was "
+            f"declared."
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlsteps.compute import PYTHON
@@ -26,8 +27,8 @@ class PythonScriptStep(PipelineStep):
     :param script_name: The script, relative to ``source_directory``; may lie in a sub-folder.
     :param name: Default: ``script_name``.
     :param arguments: Its arguments: text, numbers, data, PipelineParameters, Airflow XComArgs. Templated.
-    :param compute_target: A compute target or its name in the workspace; default: ``runconfig.target``, else the
-        workspace's default.
+    :param compute_target: A compute target or its name in the workspace; default: ``runconfig.target``, else
+        the workspace's default.
     :param runconfig: Environment, variables and limits. Default: the worker's own interpreter.
     :param runconfig_pipeline_params: Values of the run configuration that pipeline parameters set.
     :param inputs: Data that it reads.
@@ -60,9 +61,7 @@ class PythonScriptStep(PipelineStep):
         hash_paths: Sequence[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(script_name, str) or not script_name:
-            raise StepDefinitionError(str(name), "script_name", f"expected a text, got {script_name!r}")
-        self.script_name = PurePosixPath(script_name.replace("\\", "/")).as_posix()
+        self.script_name = _checked_script_name(name, script_name)
         self.runconfig = runconfig
         super().__init__(
             name=name or script_name,
@@ -78,9 +77,22 @@ class PythonScriptStep(PipelineStep):
             hash_paths=hash_paths,
             **kwargs,
         )
-        script = self.source_directory / self.script_name
-        if not script.is_file():
-            raise StepDefinitionError(self.name, "script_name", f"script not found at {str(script)!r}")
+
+    def check_source(self, directory: Path) -> None:
+        """Refuse a source directory without the script.
+
+        :raises StepDefinitionError: the script is missing, or lies outside of the directory.
+        """
+        if _is_outside(self.script_name):
+            raise StepDefinitionError(
+                self.name,
+                "script_name",
+                f"{self.script_name!r} is not inside the source directory {str(directory)!r}",
+                "Only that directory is taken along: write the script's path relative to it.",
+            )
+        script = os.path.join(directory, self.script_name)
+        if not os.path.isfile(script):
+            raise StepDefinitionError(self.name, "script_name", f"script not found at {script!r}")
 
     @property
     def run_configuration(self) -> RunConfiguration | None:
@@ -90,3 +102,19 @@ class PythonScriptStep(PipelineStep):
     def command(self) -> tuple[str, ...]:
         """``python script.py``."""
         return (PYTHON, self.script_name)
+
+
+@functools.cache
+def _is_outside(script_name: str) -> bool:
+    return os.path.isabs(script_name) or os.path.normpath(script_name).startswith("..")
+
+
+@functools.cache
+def _with_slashes(script_name: str) -> str:
+    return PurePosixPath(script_name.replace("\\", "/")).as_posix()
+
+
+def _checked_script_name(step: str | None, given: object) -> str:
+    if isinstance(given, str) and given.strip():
+        return _with_slashes(given)
+    raise StepDefinitionError(str(step), "script_name", f"expected a text, got {given!r}")

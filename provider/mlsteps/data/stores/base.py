@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlsteps.exceptions import UserErrorException
+from mlsteps.launcher import atomic
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,9 @@ class FileInfo:
 class Store(ABC):
     """Files by slash-separated relative path. Writes are all or nothing; a reader never sees half a file.
 
+    A path is taken as it stands, as :meth:`list` gives it (a backslash is a character like others); what
+    users write goes through :func:`clean_path` first. One that leaves the store is a UserErrorException.
+
     A new kind of storage is one subclass. ``create`` is the only synchronisation: it succeeds for exactly
     one of any number of callers, which is what reuse entries, registries and records are built on.
     """
@@ -32,15 +37,15 @@ class Store(ABC):
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[FileInfo]:
-        """Every file at or below ``prefix``, in path order."""
+        """Every file at or below ``prefix``, sorted by path."""
 
     @abstractmethod
-    def list_names(self, folder: str = "") -> list[str]:
+    def list_names(self, folder: str = "") -> builtins.list[str]:
         """Names of the files and folders directly in ``folder``, sorted."""
 
     @abstractmethod
     def open(self, path: str) -> BinaryIO:
-        """The file's bytes as a stream. Raises FileNotFoundError."""
+        """The file's bytes as a stream. Raises FileNotFoundError, also for a folder."""
 
     @abstractmethod
     def write(self, path: str, data: bytes) -> None:
@@ -72,17 +77,31 @@ class Store(ABC):
             return stream.read()
 
     def get_file(self, path: str, target: Path) -> None:
-        """Copy the file at ``path`` to a local path whose parents are made."""
+        """Copy the file at ``path`` to a local path, whole or not at all; its parents are made."""
         import shutil
 
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with self.open(path) as stream, target.open("wb") as out:
+        with self.open(path) as stream, atomic.replacing(target) as out:
             shutil.copyfileobj(stream, out, 1 << 20)
 
 
 def clean_path(path: str, what: str = "path") -> str:
-    """A path on a store in its one spelling: slashes, no empty parts, never above the store's root."""
-    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
+    """A path that a user wrote in its one spelling: slashes, no empty parts, never above the store's root.
+
+    :raises UserErrorException: it is no text, leaves the store, or cannot be a path.
+    """
+    if not isinstance(path, str):
+        raise UserErrorException(f"{what} must be a text, got {path!r}.")
+    return exact_path(path.replace("\\", "/"), what)
+
+
+def exact_path(path: str, what: str = "path") -> str:
+    """A path on a store without empty parts, otherwise as it stands.
+
+    :raises UserErrorException: it leaves the store, or cannot be a path.
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise UserErrorException(f"{what} {path!r} leaves the datastore: '..' is not allowed.")
+    if "\0" in path:
+        raise UserErrorException(f"{what} {path!r} is no path: it holds a null character.")
     return "/".join(parts)

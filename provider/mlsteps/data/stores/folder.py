@@ -1,22 +1,29 @@
-"""A folder on this machine, or one that all workers mount (NFS)."""
+"""A folder on this machine, or one that all workers mount (NFS, Azure Files)."""
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import os
+import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from mlsteps.data.stores.base import FileInfo, Store, clean_path
+from mlsteps.data.stores.base import FileInfo, Store, exact_path
+from mlsteps.exceptions import UserErrorException
+from mlsteps.launcher import atomic
 
-# Names of files that are still being written; a listing never shows them.
-_TEMPORARY = ".mlsteps-tmp-"
+# Files that ``launcher.atomic`` is still writing, or was when it was killed; a listing never shows them.
+_TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{12}\.tmp", re.DOTALL)
 
 
 class FolderStore(Store):
-    """A store whose root is a folder. It is made when something is first written."""
+    """A store whose root is a folder. It is made when something is first written.
+
+    Links in it are followed, wherever they point: they are a decision of whoever owns the folder.
+    """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root).expanduser().absolute()
@@ -25,104 +32,88 @@ class FolderStore(Store):
         return f"FolderStore({str(self.root)!r})"
 
     def local_path(self, path: str) -> Path:
-        return self.root.joinpath(clean_path(path))
+        return self.root.joinpath(exact_path(path))
 
     def url(self, path: str) -> str:
         return str(self.local_path(path))
 
     def stat(self, path: str) -> FileInfo | None:
         target = self.local_path(path)
-        return FileInfo(clean_path(path), target.stat().st_size) if target.is_file() else None
+        return _info(exact_path(path), str(target)) if target.is_file() else None
 
     def list(self, prefix: str = "") -> Iterator[FileInfo]:
         start = self.local_path(prefix)
         if start.is_file():
-            yield FileInfo(clean_path(prefix), start.stat().st_size)
-            return
-        for folder, folders, names in os.walk(start):
-            folders.sort()
-            for name in sorted(names):
-                if name.startswith(_TEMPORARY):
-                    continue
-                file = Path(folder, name)
-                if file.is_file():
-                    yield FileInfo(file.relative_to(self.root).as_posix(), file.stat().st_size)
+            found = self.stat(prefix)
+            yield from [found] if found else []
+        else:
+            below = exact_path(prefix)
+            yield from _walk(str(start), f"{below}/" if below else "", (os.path.realpath(start),))
 
-    def list_names(self, folder: str = "") -> list[str]:
+    def list_names(self, folder: str = "") -> builtins.list[str]:
         try:
             names = os.listdir(self.local_path(folder))
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(name for name in names if not name.startswith(_TEMPORARY))
+        return sorted(name for name in names if not _TEMPORARY.fullmatch(name))
 
     def open(self, path: str) -> BinaryIO:
-        return self.local_path(path).open("rb")
+        try:
+            return self.local_path(path).open("rb")
+        except (IsADirectoryError, NotADirectoryError) as error:
+            raise FileNotFoundError(error.errno, "There is no such file", error.filename) from error
 
     def write(self, path: str, data: bytes) -> None:
-        with self._temporary(path) as temporary:
-            temporary.write_bytes(data)
-            _sync(temporary)
-            os.replace(temporary, self.local_path(path))
+        atomic.write_bytes(self._file(path), data)
 
     def create(self, path: str, data: bytes) -> bool:
-        target = self.local_path(path)
-        if target.exists():
-            return False
-        with self._temporary(path) as temporary:
-            temporary.write_bytes(data)
-            _sync(temporary)
-            try:
-                os.link(temporary, target)  # fails when the name is taken, unlike a rename
-            except FileExistsError:
-                return False
-        return True
+        target = self._file(path)
+        return not target.exists() and atomic.create_exclusive(target, data)
 
     def put_file(self, source: Path, path: str) -> None:
-        with self._temporary(path) as temporary:
-            shutil.copyfile(source, temporary)
-            _sync(temporary)
-            os.replace(temporary, self.local_path(path))
+        with source.open("rb") as stream, atomic.replacing(self._file(path)) as out:
+            shutil.copyfileobj(stream, out, 1 << 20)
 
     def delete(self, path: str) -> None:
         target = self.local_path(path)
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target, ignore_errors=True)
-        else:
-            target.unlink(missing_ok=True)
+        # Somebody else may be deleting the same at the same time: what is gone is gone.
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if target.is_dir() and not target.is_symlink():
+                _delete_folder(target)
+            else:
+                target.unlink()
 
-    def _temporary(self, path: str) -> _TemporaryFile:
-        target = self.local_path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return _TemporaryFile(target.parent)
-
-
-class _TemporaryFile:
-    """A fresh file beside its target, so that the rename stays within one file system; gone afterwards."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def __enter__(self) -> Path:
-        descriptor, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=self.folder)
-        os.fchmod(descriptor, 0o666 & ~_UMASK)
-        os.close(descriptor)
-        self.path = Path(name)
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        self.path.unlink(missing_ok=True)
+    def _file(self, path: str) -> Path:
+        if not exact_path(path):
+            raise UserErrorException(f"{str(self.root)!r} is the datastore itself, not a file on it.")
+        return self.local_path(path)
 
 
-def _sync(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
+def _walk(folder: str, below: str, ancestors: tuple[str, ...]) -> Iterator[FileInfo]:
+    """Every file below a folder by its path, as an object store would sort them (``a-b`` before ``a/b``)."""
+    try:
+        with os.scandir(folder) as scan:
+            found = [(f"{entry.name}/" if entry.is_dir() else entry.name, entry.path) for entry in scan]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name, place in sorted(found):
+        if name.endswith("/"):
+            real = os.path.realpath(place)
+            if real not in ancestors:  # a link to a folder that it lies in
+                yield from _walk(place, f"{below}{name}", (*ancestors, real))
+        elif not _TEMPORARY.fullmatch(name) and os.path.isfile(place):
+            info = _info(f"{below}{name}", place)
+            yield from [info] if info else []
 
 
-def _read_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _info(path: str, place: str) -> FileInfo | None:
+    try:
+        return FileInfo(path, os.stat(place).st_size)
+    except FileNotFoundError:  # deleted since it was listed
+        return None
 
 
-# mkstemp makes private files; records are shared by workers, so the process's own umask applies.
-_UMASK = _read_umask()
+def _delete_folder(folder: Path) -> None:
+    while folder.exists():  # again when somebody deleted a part of it meanwhile
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)

@@ -1,0 +1,190 @@
+"""Parameters and defaults are those of Azure ML SDK v1, so that its pipelines run as they are.
+
+The expected signatures are the public interface of azureml-core 1.61 and azureml-pipeline 1.62. Ours may
+differ from them only in that a parameter which SDK v1 requires is optional, and that there are further
+keyword-only parameters, or any where SDK v1 takes ``**kwargs``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mlsteps
+from mlsteps.data import InputPortBinding, OutputPortBinding
+from mlsteps.exceptions import MlstepsException
+
+WORKSPACE = {
+    "__init__": "subscription_id, resource_group, workspace_name, auth=None, _location=None, "
+    "_disable_service_check=False, _workspace_id=None, sku='basic', tags=None, _cloud='AzureCloud'",
+    "get": "name, auth=None, subscription_id=None, resource_group=None, location=None, cloud='AzureCloud', "
+    "id=None",
+    "from_config": "path=None, auth=None, _logger=None, _file_name=None",
+    "get_default_datastore": "",
+    "get_default_compute_target": "type",
+}
+DATASTORE = {
+    "__init__": "workspace, name=None",
+    "get": "workspace, datastore_name",
+    "get_default": "workspace",
+    "upload": "src_dir, target_path=None, overwrite=False, show_progress=True",
+    "upload_files": "files, relative_root=None, target_path=None, overwrite=False, show_progress=True",
+    "download": "target_path, prefix=None, overwrite=False, show_progress=True",
+    "path": "path=None, data_reference_name=None",
+    "as_mount": "",
+    "as_download": "path_on_compute=None",
+    "as_upload": "path_on_compute=None",
+}
+DATA_REFERENCE = {
+    "__init__": "datastore, data_reference_name=None, path_on_datastore=None, mode='mount', "
+    "path_on_compute=None, overwrite=False",
+    "as_mount": "",
+    "as_download": "path_on_compute=None, overwrite=False",
+    "as_upload": "path_on_compute=None, overwrite=False",
+    "create": "data_reference_name=None, datapath=None, datapath_compute_binding=None",
+    "path": "path=None, data_reference_name=None",
+}
+DATA_PATH = {
+    "__init__": "datastore=None, path_on_datastore=None, name=None",
+    "create_data_reference": "data_reference_name=None, datapath_compute_binding=None",
+    "create_from_data_reference": "data_reference",
+}
+DATA_PATH_COMPUTE_BINDING = {
+    "__init__": "mode='mount', path_on_compute=None, overwrite=False",
+    "create_data_reference": "data_reference_name=None, datapath=None",
+    "create_from_data_reference": "data_reference",
+}
+AS_INPUT = {
+    "as_download": "input_name=None, path_on_compute=None, overwrite=None",
+    "as_input": "input_name",
+    "as_mount": "input_name=None",
+    "create_input_binding": "input_name=None, mode=None, path_on_compute=None, overwrite=None",
+}
+PIPELINE_DATA = {
+    "__init__": "name, datastore=None, output_name=None, output_mode='mount', output_path_on_compute=None, "
+    "output_overwrite=None, data_type=None, is_directory=None, pipeline_output_name=None, "
+    "training_output=None",
+    **AS_INPUT,
+    "get_env_variable_name": "",
+}
+# Its constructor is not for users: references are made by runs.
+PORT_DATA_REFERENCE = {**AS_INPUT, "download": "local_path, overwrite=None, show_progress=None"}
+OUTPUT_FILE_DATASET_CONFIG = {
+    "__init__": "name=None, destination=None, source=None, partition_format=None",
+    "as_input": "name=None",
+    "as_mount": "disable_metadata_cache=False",
+    "as_upload": "overwrite=False, source_globs=None",
+}
+INPUT_PORT_BINDING = {
+    "__init__": "name, bind_object=None, bind_mode='mount', path_on_compute=None, overwrite=None, "
+    "is_resource=False, additional_transformations=None",
+}
+OUTPUT_PORT_BINDING = {
+    "__init__": "name, datastore=None, output_name=None, bind_mode='mount', path_on_compute=None, "
+    "is_directory=None, overwrite=None, data_type=None, pipeline_output_name=None, training_output=None, "
+    "dataset_registration=None, dataset_output=None",
+}
+PIPELINE = {
+    "__init__": "workspace, steps, description=None, default_datastore=None, default_source_directory=None, "
+    "resolve_closure=True",
+    "submit": "experiment_name, pipeline_parameters=None, continue_on_step_failure=False, "
+    "regenerate_outputs=False, parent_run_id=None, credential_passthrough=None",
+    "validate": "",
+}
+RUN_CONFIGURATION = {
+    "__init__": "script=None, arguments=None, framework=None, communicator=None, conda_dependencies=None, "
+    "_history_enabled=None, _path=None, _name=None, command=None",
+}
+ENVIRONMENT = {
+    "__init__": "name, **kwargs",
+    "clone": "new_name",
+    "from_conda_specification": "name, file_path",
+    "from_pip_requirements": "name, file_path, pip_version=None",
+    "from_docker_image": "name, image, container_registry=None, conda_specification=None, ",
+}
+CONDA_DEPENDENCIES = {
+    "__init__": "conda_dependencies_file_path=None, _underlying_structure=None",
+    "add_channel": "channel",
+    "add_conda_package": "conda_package",
+    "add_pip_package": "pip_package",
+    "remove_conda_package": "conda_package",
+    "remove_pip_package": "pip_package",
+    "set_python_version": "version",
+    "serialize_to_string": "",
+}
+EXPECTED: list[tuple[type, dict[str, str]]] = [
+    (mlsteps.Workspace, WORKSPACE),
+    (mlsteps.Datastore, DATASTORE),
+    (mlsteps.DataReference, DATA_REFERENCE),
+    (mlsteps.DataPath, DATA_PATH),
+    (mlsteps.DataPathComputeBinding, DATA_PATH_COMPUTE_BINDING),
+    (mlsteps.PipelineData, PIPELINE_DATA),
+    (mlsteps.PortDataReference, PORT_DATA_REFERENCE),
+    (mlsteps.OutputFileDatasetConfig, OUTPUT_FILE_DATASET_CONFIG),
+    (mlsteps.PipelineParameter, {"__init__": "name, default_value"}),
+    (InputPortBinding, INPUT_PORT_BINDING),
+    (OutputPortBinding, OUTPUT_PORT_BINDING),
+    (mlsteps.Pipeline, PIPELINE),
+    (mlsteps.StepSequence, {"__init__": "steps=None"}),
+    (mlsteps.RunConfiguration, RUN_CONFIGURATION),
+    (mlsteps.Environment, ENVIRONMENT),
+    (mlsteps.CondaDependencies, CONDA_DEPENDENCIES),
+]
+CASES = [(kind, name, text) for kind, methods in EXPECTED for name, text in methods.items()]
+
+
+def parsed(text: str) -> list[inspect.Parameter]:
+    namespace: dict[str, Any] = {}
+    exec(f"def f({text}): pass", namespace)
+    return list(inspect.signature(namespace["f"]).parameters.values())
+
+
+@pytest.mark.parametrize(("kind", "name", "text"), CASES, ids=lambda value: getattr(value, "__name__", None))
+def test_a_call_is_that_of_sdk_v1(kind: type, name: str, text: str) -> None:
+    ours = [
+        parameter
+        for parameter in inspect.signature(getattr(kind, name)).parameters.values()
+        if parameter.name != "self" and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
+    expected = parsed(text)
+    if expected and expected[-1].kind is inspect.Parameter.VAR_KEYWORD:
+        expected.pop()
+        assert inspect.Parameter.empty not in [parameter.default for parameter in ours[len(expected) :]]
+        ours = ours[: len(expected)]
+    assert [parameter.name for parameter in ours] == [parameter.name for parameter in expected]
+    for mine, theirs in zip(ours, expected, strict=True):
+        if theirs.default is not inspect.Parameter.empty:
+            assert mine.default == theirs.default, mine.name
+
+
+PYTHON_SCRIPT_STEP = (
+    "script_name, name=None, arguments=None, compute_target=None, runconfig=None, "
+    "runconfig_pipeline_params=None, inputs=None, outputs=None, params=None, source_directory=None, "
+    "allow_reuse=True, version=None, hash_paths=None"
+)
+
+
+def test_a_step_takes_every_argument_of_sdk_v1(tmp_path: Path) -> None:
+    """By calling: Airflow's operators have ``params`` too, and a metaclass tells the two apart."""
+    (tmp_path / "train.py").touch()
+    values: dict[str, Any] = {parameter.name: parameter.default for parameter in parsed(PYTHON_SCRIPT_STEP)}
+    values |= {
+        "script_name": "train.py",
+        "name": "Train",
+        "arguments": ["--lr", 0.1],
+        "params": {"seed": "7"},
+        "source_directory": str(tmp_path),
+        "version": "2",
+        "hash_paths": ["x.yaml"],
+    }
+    step = mlsteps.PythonScriptStep(**values)
+    assert (step.script_name, step.name, step.version) == ("train.py", "Train", "2")
+    assert list(step.arguments) == ["--lr", 0.1]
+    assert dict(step.script_params) == {"seed": "7"}
+    plain = mlsteps.PythonScriptStep("train.py", source_directory=str(tmp_path))
+    assert (plain.name, list(plain.arguments)) == ("train.py", [])
+    with pytest.raises((MlstepsException, TypeError)):
+        mlsteps.PythonScriptStep(**values, no_such_argument=1)
