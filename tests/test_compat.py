@@ -19,7 +19,6 @@ def test_every_name_is_there(name: str) -> None:
 
 def test_references_come_back_from_xcom_without_configuration() -> None:
     code = """
-from airflow.sdk import conf
 from mlsteps.compat import _first_module, allow_references
 from mlsteps.data import PortDataReference, Producer
 serde = _first_module("airflow.sdk.serde", "airflow.serialization.serde")

@@ -12,7 +12,8 @@ import pytest
 from airflow.sdk import DAG, task
 
 from mlsteps.exceptions import MlstepsException, PipelineValidationError, UserErrorException
-from mlsteps.local_airflow import ensure_database, load_dags, run_dag
+from mlsteps.dag_files import load_dags
+from mlsteps.local_airflow import ensure_database, run_dag
 from steps.project import Project, states
 
 

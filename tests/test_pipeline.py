@@ -21,7 +21,7 @@ from mlsteps import (
     Workspace,
 )
 from mlsteps.exceptions import PipelineParameterError, PipelineValidationError, StepDefinitionError
-from mlsteps.pipeline import dag_id_from_name
+from mlsteps.runs.dag_ids import dag_id_from_name
 from steps.project import Project, edges, states
 
 

@@ -103,7 +103,8 @@ ENVIRONMENT = {
     "clone": "new_name",
     "from_conda_specification": "name, file_path",
     "from_pip_requirements": "name, file_path, pip_version=None",
-    "from_docker_image": "name, image, container_registry=None, conda_specification=None, ",
+    "from_docker_image": "name, image, container_registry=None, conda_specification=None, "
+    "pip_requirements=None",
 }
 CONDA_DEPENDENCIES = {
     "__init__": "conda_dependencies_file_path=None, _underlying_structure=None",
@@ -182,7 +183,7 @@ def test_a_step_takes_every_argument_of_sdk_v1(tmp_path: Path) -> None:
     }
     step = mlsteps.PythonScriptStep(**values)
     assert (step.script_name, step.name, step.version) == ("train.py", "Train", "2")
-    assert list(step.arguments) == ["--lr", 0.1]
+    assert list(step.arguments) == ["--lr", "0.1"]
     assert dict(step.script_params) == {"seed": "7"}
     plain = mlsteps.PythonScriptStep("train.py", source_directory=str(tmp_path))
     assert (plain.name, list(plain.arguments)) == ("train.py", [])

@@ -18,18 +18,18 @@ _PUBLIC = {
     "DataReference": "mlsteps.data",
     "Datastore": "mlsteps.data",
     "Environment": "mlsteps.environment",
-    "Experiment": "mlsteps.experiment",
+    "Experiment": "mlsteps.runs",
     "LocalCompute": "mlsteps.compute",
     "OutputFileDatasetConfig": "mlsteps.data",
     "Pipeline": "mlsteps.pipeline",
     "PipelineData": "mlsteps.data",
     "PipelineParameter": "mlsteps.data",
-    "PipelineRun": "mlsteps.experiment",
+    "PipelineRun": "mlsteps.runs",
     "PortDataReference": "mlsteps.data",
     "PythonScriptStep": "mlsteps.steps",
     "Run": "mlsteps.run",
     "RunConfiguration": "mlsteps.environment",
-    "StepRun": "mlsteps.experiment",
+    "StepRun": "mlsteps.runs",
     "StepSequence": "mlsteps.steps",
     "Workspace": "mlsteps.workspace",
 }
@@ -71,9 +71,9 @@ if TYPE_CHECKING:
         PortDataReference,
     )
     from mlsteps.environment import CondaDependencies, Environment, RunConfiguration
-    from mlsteps.experiment import Experiment, PipelineRun, StepRun
     from mlsteps.pipeline import Pipeline
     from mlsteps.run import Run
+    from mlsteps.runs import Experiment, PipelineRun, StepRun
     from mlsteps.steps import PythonScriptStep, StepSequence
     from mlsteps.workspace import Workspace
 

@@ -11,13 +11,12 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.exceptions import MlstepsException, UserErrorException
+from mlsteps.exceptions import MlstepsException
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -57,50 +56,6 @@ def quieten() -> None:
         os.environ.setdefault("AIRFLOW__LOGGING__LOGGING_LEVEL", "CRITICAL")
         os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
         warnings.simplefilter("ignore")
-
-
-def load_dags(file: Path) -> list[DAG]:
-    """The DAGs of a file, in the order it defines them; a Pipeline at its top level becomes one too.
-
-    :raises UserErrorException: the file does not exist, cannot be imported, or defines none.
-    """
-    if not file.is_file():
-        raise UserErrorException(f"{file}: there is no such file.")
-    from mlsteps.compat import empty_dag_bag
-
-    # Airflow passes over files that do not mention it; whoever names a file here means it.
-    with _environment({"AIRFLOW__CORE__DAG_DISCOVERY_SAFE_MODE": "False"}):
-        bag = empty_dag_bag(str(file))
-    if bag.import_errors:
-        raise UserErrorException(
-            f"{file} cannot be imported:\n{next(iter(bag.import_errors.values())).strip()}"
-        )
-    values = list(_top_level(file))
-    order = {id(value): number for number, (_, value) in enumerate(values)}
-    dags = sorted(bag.dags.values(), key=lambda dag: (order.get(id(dag), len(order)), dag.dag_id))
-    dags = dags or _pipelines(file, values)
-    if not dags:
-        raise UserErrorException(f"{file} defines no DAG and no Pipeline.")
-    return dags
-
-
-def _top_level(file: Path) -> Iterator[tuple[str, object]]:
-    """The names of a file and their values, in its own order. Airflow imports it under a name of its own."""
-    for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == str(file.absolute()):
-            yield from vars(module).items()
-
-
-def _pipelines(file: Path, values: Iterable[tuple[str, object]]) -> list[DAG]:
-    from mlsteps.pipeline import Pipeline, dag_id_from_name
-
-    found: dict[int, tuple[str, Pipeline]] = {}
-    for name, value in values:
-        if isinstance(value, Pipeline):
-            found.setdefault(id(value), (name, value))  # one pipeline may go by two names
-    if len(found) == 1:
-        return [pipeline.to_dag(dag_id_from_name(file.stem)) for _, pipeline in found.values()]
-    return [pipeline.to_dag(dag_id_from_name(f"{file.stem}_{name}")) for name, pipeline in found.values()]
 
 
 def run_dag(dag: DAG, conf: Mapping[str, Any] | None = None) -> FinishedRun:
@@ -181,7 +136,7 @@ def _own_bundle(folder: str) -> Iterator[None]:
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     }
-    with _environment(variables):
+    with environment(variables):
         yield
 
 
@@ -195,7 +150,8 @@ def _engine() -> Engine:
 
 
 @contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+def environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables that hold while the block runs; Airflow takes its settings from them."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

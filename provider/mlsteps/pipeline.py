@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +18,7 @@ from mlsteps.steps.task_ids import free_task_id
 
 if TYPE_CHECKING:
     from mlsteps.data import Datastore, PipelineParameter
-    from mlsteps.experiment import PipelineRun
+    from mlsteps.runs import Experiment, PipelineRun
     from mlsteps.steps import PipelineStep
     from mlsteps.workspace import Workspace
 
@@ -147,7 +146,7 @@ class Pipeline:
 
         :raises PipelineParameterError: a parameter is unknown or has the wrong type.
         """
-        from mlsteps.experiment import Experiment
+        from mlsteps.runs import Experiment
 
         if kwargs:
             raise PipelineValidationError(f"submit got an unknown argument {sorted(kwargs)[0]!r}.")
@@ -158,6 +157,19 @@ class Pipeline:
             regenerate_outputs=regenerate_outputs,
             parent_run_id=parent_run_id,
         )
+
+    def run_in_process(
+        self,
+        experiment: Experiment,
+        *,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        continue_on_step_failure: bool,
+    ) -> PipelineRun:
+        """Run it in this process to its end; what :meth:`mlsteps.Experiment.submit` calls."""
+        from mlsteps.submission import run_in_process
+
+        return run_in_process(self, experiment, tags, parameters, continue_on_step_failure)
 
     def check_parameters(self, values: Mapping[str, Any] | None) -> dict[str, Any]:
         """Values for a run, as JSON.
@@ -202,8 +214,3 @@ class Pipeline:
         for step in self._graph.steps:
             if step.names_compute_target and step.workspace is None:
                 step.resolve_compute_target(self.workspace)
-
-
-def dag_id_from_name(name: str) -> str:
-    """A DAG id that Airflow takes, as close to an experiment's name as can be."""
-    return re.sub(r"[^A-Za-z0-9_.\-]+", "_", name.strip())[:200].strip("_") or "pipeline"

@@ -16,7 +16,7 @@ from mlsteps.workspace_config import WorkspaceConfig, read_v1_config, read_works
 if TYPE_CHECKING:
     from mlsteps.compute import ComputeTarget
     from mlsteps.data.stores import Store
-    from mlsteps.experiment import Experiment, PipelineRun
+    from mlsteps.runs import Experiment, PipelineRun
 
 # Environment variable that names a workspace folder or workspace.yaml; beats every other default.
 WORKSPACE_VARIABLE = "MLSTEPS_WORKSPACE"
@@ -229,15 +229,15 @@ class Workspace:
 
         :raises WorkspaceException: the workspace has no such run.
         """
-        from mlsteps.experiment import PipelineRun
+        from mlsteps.runs import PipelineRun
 
         return PipelineRun.get(self, run_id)
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:
         """Every experiment that has a run, by name."""
-        from mlsteps.experiment import Experiment
         from mlsteps.records import list_runs
+        from mlsteps.runs import Experiment
 
         def names() -> dict[str, None]:
             return dict.fromkeys(sorted({run.experiment for run in list_runs(self.record_store())}))

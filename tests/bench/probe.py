@@ -1,7 +1,7 @@
 """Measures one thing in a process of its own and prints it as JSON; started by ``processes.py``.
 
 ``probe.py imports CODE [CODE ...]``: seconds that each line of code takes, one after the other.
-``probe.py dag FILE``: seconds that reading a DAG file and serializing its DAG take.
+``probe.py dag FILE``: processor seconds that reading a DAG file and serializing its DAG take.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def measure_imports(lines: list[str]) -> dict[str, Any]:
 
 
 def measure_dag(file: str) -> dict[str, Any]:
-    """Seconds for the file's imports, for its DAG through a DagBag, and for the DAG's serialization.
+    """Processor seconds for the file's imports, its DAG through a DagBag, and the DAG's serialization.
 
     As in Airflow's DAG processor: it imports Airflow's own modules that a file names and freezes what it has
     before it starts the process that reads the file.
@@ -49,18 +49,18 @@ def measure_dag(file: str) -> dict[str, Any]:
     gc.collect()
     gc.freeze()
 
-    started = time.perf_counter()
+    started = time.process_time()
     for name in names:
         getattr(importlib.import_module("mlsteps"), name)
-    imported = time.perf_counter()
+    imported = time.process_time()
     bag = empty_dag_bag(file)
-    parsed = time.perf_counter()
+    parsed = time.process_time()
     if bag.import_errors:
         raise SystemExit(str(bag.import_errors))
     (dag,) = bag.dags.values()
-    serializing = time.perf_counter()
+    serializing = time.process_time()
     serialize(dag)
-    serialized = time.perf_counter()
+    serialized = time.process_time()
     return {
         "imports": imported - started,
         "parse": parsed - imported,

@@ -38,7 +38,7 @@ def step_overhead(folder: Path, rounds: int, tell: Tell, tasks: int = 8) -> list
     return [
         Line(
             "run a step that prints 1",
-            f"BashOperator {bash:.2f} s, PythonScriptStep {steps:.2f} s ({len(durations['bash'])} tasks each)",
+            f"BashOperator {bash:.2f} s, PythonScriptStep {steps:.2f} s; {len(durations['bash'])} tasks each",
             steps - bash,
             "s",
             STEP_LIMIT,

@@ -14,9 +14,9 @@ from mlsteps.exceptions import UserErrorException
 
 def test_a_copy_of_a_dag_talks_of_the_same_data() -> None:
     data = PipelineData("model")
-    copied = copy.deepcopy({"outputs": [data], "inputs": [data.as_input("m")]})
-    assert copied["outputs"][0] is data  # type: ignore[comparison-overlap]
-    assert copied["inputs"][0].bind_object is data  # type: ignore[union-attr]
+    copied: Any = copy.deepcopy({"outputs": [data], "inputs": [data.as_input("m")]})
+    assert copied["outputs"][0] is data
+    assert copied["inputs"][0].bind_object is data
     assert data.origin is data
 
 

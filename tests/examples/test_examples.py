@@ -14,7 +14,8 @@ import pytest
 
 from mlsteps import Experiment, PipelineRun, Workspace
 from mlsteps.compat import empty_dag_bag
-from mlsteps.local_airflow import load_dags, run_dag
+from mlsteps.dag_files import load_dags
+from mlsteps.local_airflow import run_dag
 from mlsteps.records import read_model
 from mlsteps.run.protocol import RUN_DIRECTORY_VARIABLE
 

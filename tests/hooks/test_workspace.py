@@ -75,7 +75,6 @@ def test_a_connection_that_is_missing_is_named() -> None:
 @pytest.mark.parametrize(
     ("extra", "problem"),
     [
-        ("[1]", "its extra must be a JSON object"),
         ({"fodler": "/x"}, "unknown setting 'fodler'"),
         ({"folder": 3}, "'folder' must be a text, got 3"),
         ({"datastores": {"a": 3}}, "datastore 'a' needs a 'path'"),

@@ -124,7 +124,8 @@ RULES = [
 ]
 NAMES = [
     "keep.log", "x.log", "sub/x.log", "build/x", "sub/build/x", "src/build", "top.txt", "sub/top.txt",
-    "sub/a.csv", "sub/b.csv", "sub/deep/c.csv", "tmp/x", "sub/tmp/x", "a/z", "a/b/c/z", "a/b/y", "data/keep.log", "data/x",
+    "sub/a.csv", "sub/b.csv", "sub/deep/c.csv", "tmp/x", "sub/tmp/x", "a/z", "a/b/c/z", "a/b/y",
+    "data/keep.log", "data/x",
     "#hash", "trailing.txt", "a.txt", "b.txt", "c.txt", "!bang", "m.py", "sub/m.py",
 ]  # fmt: skip
 

@@ -82,7 +82,7 @@ def test_a_store_elsewhere_gets_a_copy_once(source: Path, tmp_path: Path) -> Non
 
 
 def while_archiving(
-    monkeypatch: pytest.MonkeyPatch, before: Callable[[], None], after: Callable[[], None]
+    monkeypatch: pytest.MonkeyPatch, before: Callable[[], object], after: Callable[[], object]
 ) -> None:
     """Do something between hashing and archiving, and between archiving and whatever follows."""
     write = snapshot_store.write_archive
@@ -98,7 +98,7 @@ def while_archiving(
 def test_a_file_that_changes_once_is_read_again(
     source: Path, store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    while_archiving(monkeypatch, lambda: (source / "a.py").write_text("second"), lambda: None)  # type: ignore[arg-type, return-value]
+    while_archiving(monkeypatch, lambda: (source / "a.py").write_text("second"), lambda: None)
     snapshot, archive = store_snapshot(source, store, FOLDER, tmp_path)
     assert zipfile.ZipFile(archive).read("a.py") == b"second"
     assert take_snapshot(source).digest == snapshot.digest
@@ -111,8 +111,8 @@ def test_a_file_that_changes_back_does_not_make_the_name_lie(
     """Hashed, changed, archived, changed back, hashed again: both hashes agree and the archive differs."""
     while_archiving(
         monkeypatch,
-        lambda: (source / "a.py").write_text("other"),  # type: ignore[arg-type, return-value]
-        lambda: (source / "a.py").write_text("first"),  # type: ignore[arg-type, return-value]
+        lambda: (source / "a.py").write_text("other"),
+        lambda: (source / "a.py").write_text("first"),
     )
     with pytest.raises(SnapshotException, match="changes while it is read"):
         store_snapshot(source, store, FOLDER, tmp_path)
@@ -123,7 +123,7 @@ def test_a_file_that_keeps_changing_is_an_error_with_the_remedy(
     source: Path, store: FolderStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = itertools.count()
-    while_archiving(monkeypatch, lambda: (source / "a.py").write_text(f"{next(count)}"), lambda: None)  # type: ignore[arg-type, return-value]
+    while_archiving(monkeypatch, lambda: (source / "a.py").write_text(f"{next(count)}"), lambda: None)
     with pytest.raises(SnapshotException, match=r"changes while it is read.*\.amlignore"):
         store_snapshot(source, store, FOLDER, tmp_path)
     assert store.list_names(FOLDER) == []

@@ -156,6 +156,58 @@ def test_places_that_a_script_may_rely_on(project: Project) -> None:
     assert set(record.phases) >= {"environment", "stage", "script", "publish"}
 
 
+def test_what_a_script_asks_its_run(project: Project) -> None:
+    store = Datastore(project.workspace)
+    store.store.write("raw/only.csv", b"a,b")
+    model, table = PipelineData("model"), OutputFileDatasetConfig("table")
+    with DAG("run_context", dag_display_name="My experiment") as dag:
+        project.step(
+            "First ",
+            """
+            import os, sys
+            from mlsteps.run import Run
+            run = Run.get_context()
+            assert run.output_datasets["table"] == sys.argv[2]
+            assert run.experiment.name == "My experiment", run.experiment.name
+            open(sys.argv[1], "w").write("model")
+            os.makedirs("outputs/deep"); open("outputs/deep/model.pkl", "w").write("pickle")
+            run.upload_file("outputs/deep/model.pkl", "outputs/deep/model.pkl")
+            model = run.register_model("risk", "outputs/deep", tags={"a": "b"})
+            assert (model.name, model.version) == ("risk", 1)
+            run.parent.tag("best", "yes"); run.parent.log("rows", 3); run.parent.log("rows", 4)
+            run.complete()
+            """,
+            outputs=[model],
+            arguments=[model, table],
+        )
+        project.step(
+            "second",
+            """
+            import os, sys
+            from mlsteps.run import Run
+            run = Run.get_context()
+            assert isinstance(run.input_datasets["rows"], str)
+            assert run.input_datasets["rows"] == sys.argv[1] and os.path.isdir(sys.argv[1])
+            raw = run.input_datasets["raw"]
+            assert os.path.isfile(raw) and open(raw).read() == "a,b"
+            assert run.parent.get_tags() == {"best": "yes"}, run.parent.get_tags()
+            assert run.parent.get_metrics() == {"rows": [3, 4]}, run.parent.get_metrics()
+            assert run.id == os.environ["AZUREML_RUN_ID"] and run.parent.id == os.environ["MLSTEPS_RUN_ID"]
+            assert Run.get_context() is run
+            """,
+            inputs=[model, table.as_input("rows"), DataReference(store, "raw", "raw/only.csv")],
+            arguments=[table.as_input("rows")],
+        )
+    run = project.run(dag)
+    assert not run.failed, [project.record(run, task_id).error for task_id in states(run)]
+    first = project.record(run, "First")
+    assert first.models == ("risk:1",)
+    assert first.name == "First "
+    assert first.files == ("outputs/deep/model.pkl",)
+    assert first.parent_tags == {"best": "yes"}
+    assert project.run_record(run).experiment == "My experiment"
+
+
 def test_data_path_parameter_decides_what_is_read(project: Project) -> None:
     store = Datastore(project.workspace, "workspacefilestore")
     for name in ("one", "two"):

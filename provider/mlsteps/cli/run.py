@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.cli.report import RunReport, report_run
 from mlsteps.exceptions import PipelineParameterError, UserErrorException
-from mlsteps.local_airflow import load_dags, quieten, run_dag
+from mlsteps.local_airflow import quieten, run_dag
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -27,6 +27,7 @@ def run_file(file: Path, params: Sequence[str], only: str | None, *, verbose: bo
         quieten()
     from mlsteps.cli.progress import Progress
     from mlsteps.compat import listening
+    from mlsteps.dag_files import load_dags
     from mlsteps.steps.observers import observing
 
     dags = load_dags(file)

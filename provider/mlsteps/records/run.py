@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mlsteps.records import layout
+from mlsteps.records.liveness import settled
 from mlsteps.records.step import CANCELED, FAILED, RUNNING, StepRecord, read_step
 from mlsteps.records.store import RecordFormatError, RecordStore, dump_json, load_json, read_record
 
@@ -99,9 +100,9 @@ def list_runs(store: RecordStore, dag_id: str | None = None) -> list[RunRecord]:
 
 
 def read_steps(store: RecordStore, run: RunRecord) -> list[StepRecord]:
-    """The records of the steps that have started, in the order they started."""
+    """The records of the steps that have started, in the order they did; killed ones count as failed."""
     folders = (f"{run.folder}/steps/{name}" for name in store.list_names(f"{run.folder}/steps"))
-    found = [step for step in (read_step(store, folder) for folder in folders) if step is not None]
+    found = [settled(step) for step in (read_step(store, folder) for folder in folders) if step is not None]
     return sorted(found, key=lambda step: step.started or "")
 
 

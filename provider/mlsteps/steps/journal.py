@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ import mlsteps
 from mlsteps.compat import AirflowSkipException
 from mlsteps.compute import ComputeTarget, JobOutcome, JobWatcher
 from mlsteps.records import DeclaredStep, RunRecord, StepRecord, cancel_run, register_model
+from mlsteps.records.liveness import process_identity
 from mlsteps.records.step import CANCELED, FAILED, RAN, RUNNING
 from mlsteps.reuse import git
 from mlsteps.run.journal import utc_now
@@ -58,7 +57,7 @@ class StepJournal:
             state=RUNNING,
             max_tries=attempt.max_tries,
             started=utc_now(),
-            where={"host": socket.gethostname(), "pid": os.getpid()},
+            where=process_identity(),
         )
 
     @contextmanager

@@ -1,0 +1,93 @@
+"""Experiment: a label over runs, and the way to submit one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from mlsteps.exceptions import UserErrorException
+from mlsteps.records import list_runs
+from mlsteps.runs.pipeline_run import PipelineRun
+
+if TYPE_CHECKING:
+    from mlsteps.workspace import Workspace
+
+
+@runtime_checkable
+class Submittable(Protocol):
+    """What an experiment can run: a Pipeline."""
+
+    def run_in_process(
+        self,
+        experiment: Experiment,
+        *,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        continue_on_step_failure: bool,
+    ) -> PipelineRun:
+        """Run to the end, here and now."""
+
+
+class Experiment:
+    """A label over runs. (SDK v1: ``azureml.core.Experiment``.)
+
+    :param workspace: Where its runs are recorded.
+    :param name: Its name.
+    """
+
+    def __init__(self, workspace: Workspace, name: str, **kwargs: Any) -> None:
+        self.workspace = workspace
+        self.name = _checked_name(name)
+
+    def __repr__(self) -> str:
+        return f"Experiment({self.name!r})"
+
+    def submit(
+        self,
+        config: Submittable,
+        tags: Mapping[str, str] | None = None,
+        *,
+        pipeline_parameters: Mapping[str, Any] | None = None,
+        continue_on_step_failure: bool = False,
+        regenerate_outputs: bool = False,
+        parent_run_id: str | None = None,
+        **kwargs: Any,
+    ) -> PipelineRun:
+        """Run a pipeline in this process, one step after the other, and return its run when it is over.
+
+        A failed step does not raise: ask the run, or :meth:`PipelineRun.wait_for_completion`.
+
+        :param config: The pipeline.
+        :param tags: Set on the run.
+        :param pipeline_parameters: Values by name; each must have the type of its default.
+        :param continue_on_step_failure: Go on with steps that do not depend on one that failed.
+        :param regenerate_outputs: Run every step, whatever could be reused.
+        :raises PipelineParameterError: a parameter is unknown or has the wrong type.
+        :raises UserErrorException: ``config`` is no pipeline, or cannot run in this workspace.
+        """
+        if not isinstance(config, Submittable):
+            raise UserErrorException(f"Experiment.submit runs a Pipeline, got {type(config).__name__}.")
+        return config.run_in_process(
+            self,
+            tags=tags or {},
+            parameters=pipeline_parameters or kwargs.get("pipeline_params") or {},
+            continue_on_step_failure=continue_on_step_failure,
+        )
+
+    def get_runs(self, **kwargs: Any) -> Iterator[PipelineRun]:
+        """Its runs, newest first."""
+        for record in list_runs(self.workspace.record_store()):
+            if record.experiment == self.name:
+                yield PipelineRun(self, record.run_id, _dag_id=record.dag_id)
+
+    @staticmethod
+    def list(workspace: Workspace, experiment_name: str | None = None, **kwargs: Any) -> list[Experiment]:
+        """The workspace's experiments."""
+        names = sorted({run.experiment for run in list_runs(workspace.record_store())})
+        return [Experiment(workspace, name) for name in names if experiment_name in (None, name)]
+
+
+def _checked_name(name: object) -> str:
+    if isinstance(name, str) and name.strip():
+        return name
+    raise UserErrorException(f"An experiment needs a name, got {name!r}.")

@@ -1,0 +1,184 @@
+"""PipelineRun: one run of a pipeline, read from its records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.exceptions import ActivityFailedException, DataNotFoundException, WorkspaceException
+from mlsteps.records import (
+    RunRecord,
+    cancel_reason,
+    cancel_run,
+    list_runs,
+    parent_metric_events,
+    read_run,
+    read_steps,
+    run_state,
+)
+from mlsteps.run.metrics import aggregate
+from mlsteps.runs.dag_ids import dag_id_from_name
+from mlsteps.runs.status import STATUS
+from mlsteps.runs.step_run import StepRun, picked
+
+if TYPE_CHECKING:
+    from mlsteps.data import PortDataReference
+    from mlsteps.runs.experiment import Experiment
+    from mlsteps.workspace import Workspace
+
+
+class PipelineRun:
+    """One run of a pipeline, read from its records. (SDK v1: ``azureml.pipeline.core.PipelineRun``.)"""
+
+    def __init__(self, experiment: Experiment, run_id: str, _dag_id: str | None = None) -> None:
+        self.experiment = experiment
+        self.id = run_id
+        self._dag_id = _dag_id or dag_id_from_name(experiment.name)
+        self._store = experiment.workspace.record_store()
+
+    def __repr__(self) -> str:
+        return (
+            f"PipelineRun(experiment={self.experiment.name!r}, id={self.id!r}, status={self.get_status()!r})"
+        )
+
+    @staticmethod
+    def get(workspace: Workspace, run_id: str) -> PipelineRun:
+        """The run with this id.
+
+        :raises WorkspaceException: the workspace has no such run.
+        """
+        from mlsteps.runs.experiment import Experiment
+
+        for record in list_runs(workspace.record_store()):
+            if record.run_id == run_id:
+                return PipelineRun(Experiment(workspace, record.experiment), run_id, _dag_id=record.dag_id)
+        raise WorkspaceException(f"Workspace {workspace.name!r} has no run {run_id!r}.")
+
+    @property
+    def record(self) -> RunRecord:
+        """Its record.
+
+        :raises WorkspaceException: no step has started yet.
+        """
+        record = read_run(self._store, self._dag_id, self.id)
+        if record is None:
+            raise WorkspaceException(f"Run {self.id!r} has no record: none of its steps has started.")
+        return record
+
+    def finish(
+        self, state: str, tags: Mapping[str, str] | None = None, parameters: Mapping[str, Any] | None = None
+    ) -> None:
+        """Write how it ended; for whoever ran all of it and saw its end."""
+        from mlsteps.run.journal import utc_now
+
+        # Without a record no step has come as far as starting.
+        record = read_run(self._store, self._dag_id, self.id) or RunRecord(
+            self._dag_id,
+            self.id,
+            self.experiment.name,
+            created=utc_now(),
+            tags=dict(tags or {}),
+            parameters=dict(parameters or {}),
+        )
+        if record.state is None:
+            canceled = state != "failed" and cancel_reason(self._store, self._dag_id, self.id) is not None
+            record.finish(self._store, "canceled" if canceled else state, utc_now())
+
+    def _state(self) -> str | None:
+        record = read_run(self._store, self._dag_id, self.id)
+        if record is None:
+            return None
+        canceled = cancel_reason(self._store, self._dag_id, self.id) is not None
+        return run_state(record, read_steps(self._store, record), canceled)
+
+    def get_status(self) -> str:
+        """``NotStarted``, ``Running``, ``Finished``, ``Failed`` or ``Canceled``."""
+        state = self._state()
+        return "NotStarted" if state is None else STATUS[state][0]
+
+    @property
+    def status(self) -> str:
+        """``NotStarted``, ``Running``, ``Completed``, ``Failed`` or ``Canceled``."""
+        state = self._state()
+        return "NotStarted" if state is None else STATUS[state][1]
+
+    def wait_for_completion(
+        self, show_output: bool = True, timeout_seconds: float = float("inf"), raise_on_error: bool = True
+    ) -> str:
+        """Wait until it is over, and return its status.
+
+        :param show_output: Print each step as it starts and ends.
+        :param timeout_seconds: Give up waiting then; the status returned is not a final one.
+        :raises ActivityFailedException: it failed, and ``raise_on_error`` is on. Names the steps that did.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        told: dict[str, str] = {}
+        while True:
+            status = self.get_status()
+            for step in self.get_steps() if show_output else ():
+                if told.get(step.id) != step.get_status():
+                    told[step.id] = step.get_status()
+                    print(f"{step.name.strip()}: {step.get_status()}")
+            if status in ("Finished", "Failed", "Canceled") or time.monotonic() >= deadline:
+                break
+            time.sleep(1)
+        if status == "Failed" and raise_on_error:
+            errors = [f"{step.name}: {step.record.error}" for step in self.get_steps() if step.record.error]
+            raise ActivityFailedException(f"Run {self.id!r} failed.\n" + "\n".join(errors))
+        return status
+
+    def get_steps(self) -> Iterator[StepRun]:
+        """The steps that have started, in the order they did."""
+        record = read_run(self._store, self._dag_id, self.id)
+        for step in read_steps(self._store, record) if record else ():
+            yield StepRun(self, step)
+
+    def get_children(self, **kwargs: Any) -> Iterator[StepRun]:
+        """The same as :meth:`get_steps`."""
+        return self.get_steps()
+
+    def find_step_run(self, name: str) -> list[StepRun]:
+        """The steps of this name; names need not be unique."""
+        return [step for step in self.get_steps() if step.name == name]
+
+    def get_pipeline_output(self, pipeline_output_name: str) -> PortDataReference:
+        """The output that was declared with this ``pipeline_output_name``.
+
+        :raises DataNotFoundException: no step has made it; the text lists those there are.
+        """
+        found = {}
+        for step in self.get_steps():
+            for name, output in step.record.outputs.items():
+                found[output.get("pipeline_output_name")] = step.get_output_data(name)
+        if pipeline_output_name not in found:
+            known = ", ".join(sorted(filter(None, found))) or "none"
+            raise DataNotFoundException(
+                f"Run {self.id!r} has no pipeline output {pipeline_output_name!r}; there is {known}."
+            )
+        return found[pipeline_output_name]
+
+    def get_metrics(self, name: str | None = None, recursive: bool = False, **kwargs: Any) -> dict[str, Any]:
+        """What its steps logged on the run itself; with ``recursive`` by run id, with their own metrics."""
+        steps = list(self.get_steps())
+        own = aggregate(dict(event) for event in parent_metric_events([step.record for step in steps]))
+        own_picked = picked(own, name)
+        if not recursive:
+            return own_picked
+        return {self.id: own_picked, **{step.id: step.get_metrics(name) for step in steps}}
+
+    def get_tags(self) -> dict[str, Any]:
+        """Tags given at submission, and those its steps set on it."""
+        tags = dict(self.record.tags)
+        for step in self.get_steps():
+            tags |= step.record.parent_tags
+        return tags
+
+    @property
+    def tags(self) -> dict[str, Any]:
+        """The same as :meth:`get_tags`."""
+        return self.get_tags()
+
+    def cancel(self) -> None:
+        """Stop it: steps that have not started will not."""
+        cancel_run(self._store, self._dag_id, self.id, "by PipelineRun.cancel()")

@@ -1,0 +1,61 @@
+"""Submitting a pipeline: it becomes a DAG, and the DAG runs in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.exceptions import UserErrorException
+from mlsteps.local_airflow import run_dag
+from mlsteps.records import StepRecord, cancel_run
+from mlsteps.runs import Experiment, PipelineRun
+from mlsteps.runs.dag_ids import dag_id_from_name
+from mlsteps.steps.attempt import CONF_KEY
+from mlsteps.steps.observers import observing
+
+if TYPE_CHECKING:
+    from mlsteps.pipeline import Pipeline
+    from mlsteps.workspace import Workspace
+
+
+def run_in_process(
+    pipeline: Pipeline,
+    experiment: Experiment,
+    tags: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    continue_on_step_failure: bool,
+) -> PipelineRun:
+    """Run a pipeline to its end, one step after the other.
+
+    :raises PipelineParameterError: a parameter is unknown or has the wrong type.
+    :raises UserErrorException: the pipeline cannot run in this workspace; the text says all that is wrong.
+    """
+    values = pipeline.check_parameters(parameters)
+    problems = pipeline.validate()
+    if problems:
+        raise UserErrorException("The pipeline cannot run:\n" + "\n".join(problems))
+    dag = pipeline.to_dag(dag_id_from_name(experiment.name), dag_display_name=experiment.name)
+    conf = {**values, CONF_KEY: {"tags": {key: str(value) for key, value in tags.items()}}}
+    if continue_on_step_failure:
+        finished = run_dag(dag, conf)
+    else:
+        with observing(_StopOnFailure(experiment.workspace)):
+            finished = run_dag(dag, conf)
+    run = PipelineRun(experiment, finished.run_id)
+    run.finish("failed" if finished.failed else "success", tags, values)
+    return run
+
+
+class _StopOnFailure:
+    """Cancels what has not started when a step has failed for good."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def step_changed(self, record: StepRecord) -> None:
+        if record.state == "failed" and record.finished:
+            reason = f"step {record.name!r} failed"
+            cancel_run(self._workspace.record_store(), record.dag_id, record.run_id, reason)
+
+    def step_printed(self, record: StepRecord, stream: str, line: str) -> None:
+        pass
