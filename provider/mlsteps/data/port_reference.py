@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from mlsteps.data.datastore import Datastore, copy_to_folder
-from mlsteps.data.pipeline_data import InputPortBinding
+from mlsteps.data.input_binding import BindableData
 from mlsteps.data.stores.base import FileInfo
 from mlsteps.exceptions import DataNotFoundException, UserErrorException
 
@@ -31,7 +31,7 @@ class Producer:
 
 
 @dataclass(frozen=True)
-class PortDataReference:
+class PortDataReference(BindableData):
     """A step's output, as it is handed on: where it lies and what it is, never the data itself.
 
     A TaskFlow function that is given ``step.outputs["model"]`` gets one of these:
@@ -206,27 +206,3 @@ class PortDataReference:
     def pipeline_run_id(self) -> str:
         """The DAG run that made it (SDK v1)."""
         return self.producer.run_id
-
-    def create_input_binding(
-        self,
-        input_name: str | None = None,
-        mode: str | None = None,
-        path_on_compute: str | None = None,
-        overwrite: bool | None = None,
-    ) -> InputPortBinding:
-        """This data as an input with a name and mode of its own."""
-        return InputPortBinding(input_name or self.name, self, mode or "mount", path_on_compute, overwrite)
-
-    def as_input(self, input_name: str) -> InputPortBinding:
-        """This data as an input called ``input_name``."""
-        return self.create_input_binding(input_name)
-
-    def as_mount(self, input_name: str | None = None) -> InputPortBinding:
-        """This data as a mounted input."""
-        return self.create_input_binding(input_name, "mount")
-
-    def as_download(
-        self, input_name: str | None = None, path_on_compute: str | None = None, overwrite: bool | None = None
-    ) -> InputPortBinding:
-        """This data as a private copy on the compute target."""
-        return self.create_input_binding(input_name, "download", path_on_compute, overwrite)
