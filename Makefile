@@ -33,7 +33,7 @@ PYTEST_OPTIONS := -n $(JOBS) --dist loadgroup
 ##@ Try it
 
 .PHONY: demo
-demo: venv  ## run the example pipeline on this machine, twice, and print what it made
+demo: venv  ## prepare data, train two models, compare them, keep the better one
 	@$(RUN) $(BIN)/mlsteps demo $(ARGS)
 
 .PHONY: demo-ui

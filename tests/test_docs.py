@@ -25,6 +25,8 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _IMAGE_OR_LINK = re.compile(r"\]\(([^)\s]+)\)")
 _LITERAL = re.compile(r"^```\{literalinclude\} (\S+)$", re.MULTILINE)
+# Layers that the contracts have a place for already.
+_NOT_YET = {"sensors"}
 _REFERENCE = re.compile(r"(?<=<!-- reference -->\n).*?(?=<!-- end of reference -->)", re.DOTALL)
 
 
@@ -76,7 +78,8 @@ def test_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["first_pipeline", "first_dag"])
 def test_first_pipelines_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mlsteps.local_airflow import load_dags, run_dag
+    from mlsteps.dag_files import load_dags
+    from mlsteps.local_airflow import run_dag
 
     monkeypatch.setenv("MLSTEPS_WORKSPACE", str(tmp_path))
     (dag,) = load_dags(SNIPPETS / f"{name}.py")
@@ -181,7 +184,11 @@ def _reference() -> str:
             default = param.default if param.default not in (None, False, [], ()) else None
             shown = f" Default: `{default}`." if default is not None and not is_argument else ""
             rows.append(f"| `{label}` | {param.help}{shown} |")
-        parts += [f"## mlsteps {name}", *paragraphs[:1], f"`mlsteps {name} {usage} [OPTIONS]`".replace("  ", " ")]
+        parts += [
+            f"## mlsteps {name}",
+            *paragraphs[:1],
+            f"`mlsteps {name} {usage} [OPTIONS]`".replace("  ", " "),
+        ]
         parts += [*paragraphs[1:], "\n".join(rows)]
     return "\n" + "\n\n".join(parts) + "\n\n"
 
@@ -222,8 +229,10 @@ def test_layers_are_those_of_the_contracts() -> None:
     settings = (ROOT / "pyproject.toml").read_text("utf-8")
     listed = re.search(r"^layers = \[(.*?)^\]", settings, re.MULTILINE | re.DOTALL)
     assert listed
-    names = [name for name in re.findall(r"\((\w+)\)", listed.group(1)) if name != "sensors"]
-    drawn = re.findall(r'<text x="\d+" y="\d+">(\w+)</text>', (DOCS / "images" / "layers.svg").read_text("utf-8"))
+    names = [name for name in re.findall(r"\((\w+)\)", listed.group(1)) if name not in _NOT_YET]
+    drawn = re.findall(
+        r'<text x="\d+" y="\d+">(\w+)</text>', (DOCS / "images" / "layers.svg").read_text("utf-8")
+    )
     assert drawn == names
 
 

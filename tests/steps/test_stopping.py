@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -131,20 +130,26 @@ def test_kill_of_the_worker_leaves_no_script_and_a_second_run_succeeds(
     command = [sys.executable, "-c", program]
     # In the home and database of this process: the second run has to get along with what the first one left.
     environment = dict(os.environ)
-    worker = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = project.root / "worker.log"
+    with said.open("w") as log:
+        worker = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     try:
-        wait_for((project.root / "pids").exists, 90)
+        wait_for(lambda: (project.root / "pids").exists() or worker.poll() is not None, 120)
+        assert worker.poll() is None, said.read_text()[-3000:]
     finally:
-        os.kill(worker.pid, signal.SIGKILL)
+        worker.kill()
     worker.wait()
-    wait_for(lambda: not any(alive(pid) for pid in pids(project)), 6)
+    wait_for(lambda: not any(alive(pid) for pid in pids(project)), 15)
 
-    from mlsteps.records import list_runs, read_steps
+    from mlsteps.records import list_runs, read_step, read_steps
 
     store = project.workspace.record_store()
     (record,) = list_runs(store)
     (step,) = read_steps(store, record)
-    assert (step.state, step.finished) == ("running", False)
+    assert "killed from outside" in str(step.error), "what is read says that nobody is at work any more"
+    written = read_step(store, step.folder)
+    assert written is not None
+    assert (written.state, written.finished) == ("running", False)
     assert list((project.folder / "scratch").iterdir())
 
     again = subprocess.run(command, env={**environment, "SHORT": "1"}, capture_output=True, text=True)
