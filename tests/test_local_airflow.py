@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from airflow.sdk import DAG, task
 
-from mlsteps.exceptions import MlstepsException, PipelineValidationError, UserErrorException
 from mlsteps.dag_files import load_dags
+from mlsteps.exceptions import MlstepsException, PipelineValidationError, UserErrorException
 from mlsteps.local_airflow import ensure_database, run_dag
 from steps.project import Project, states
 
@@ -47,12 +47,20 @@ def test_dags_of_a_file_in_the_order_it_defines_them(project: Project) -> None:
 
 
 @pytest.mark.smoke
+def _forget(file: Path) -> None:
+    """Let the next load import the file anew, as a new process would."""
+    for name, module in list(sys.modules.items()):
+        if os.path.abspath(getattr(module, "__file__", None) or "") == str(file):
+            del sys.modules[name]
+
+
 def test_pipeline_at_the_top_of_a_file_becomes_a_dag(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write(project, "my pipeline.py", PIPELINE.format(name="anything"))
     monkeypatch.chdir(project.source)
     for spelling in (file, Path("my pipeline.py")):
+        _forget(file)
         (dag,) = load_dags(spelling)
         assert dag.dag_id == "my_pipeline"
         assert dag.task_ids == ["a.py"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,7 +44,7 @@ def load_dags(file: Path) -> list[DAG]:
 def _top_level(file: Path) -> Iterator[tuple[str, object]]:
     """The names of a file and their values, in its own order. Airflow imports it under a name of its own."""
     for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == str(file.absolute()):
+        if os.path.abspath(getattr(module, "__file__", None) or "") == str(file.absolute()):
             yield from vars(module).items()
 
 

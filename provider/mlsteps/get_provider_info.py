@@ -17,7 +17,7 @@ def get_provider_info() -> dict[str, Any]:
     return {
         "package-name": "airflow-provider-mlsteps",
         "name": "mlsteps",
-        "description": "Azure-ML-SDK-v1-style pipelines: steps, data references, reuse and run records.",
+        "description": "Azure-ML-SDK-v1-style pipelines: steps, data references and run records.",
         "versions": [__version__],
         "integrations": [{"integration-name": _INTEGRATION, "tags": ["machine-learning", "azure"]}],
         "operators": [
@@ -62,7 +62,7 @@ _CONFIG: dict[str, Any] = {
     "description": "Where mlsteps keeps its workspace when no connection says otherwise.",
     "options": {
         "home": {
-            "description": "Root folder of the embedded workspace: data, records and the reuse store.",
+            "description": "Root folder of the embedded workspace: data, records and environments.",
             "version_added": "0.1.0",
             "type": "string",
             "example": None,

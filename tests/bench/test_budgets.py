@@ -54,7 +54,7 @@ def test_parsing_steps_costs_about_what_bash_operators_do(tmp_path: Path, style:
 @pytest.mark.parametrize("part", ["parse", "serialize"])
 def test_time_for_a_step_does_not_grow_with_the_pipeline(tmp_path: Path, style: str, part: str) -> None:
     """Ten times the steps cost ten times as much when linear, and up to a hundred times when quadratic."""
-    few, many, limit = 400, 4000, 1.6
+    few, many, limit = 400, 4000, 1.5
     files = {size: str(write_dag_file(tmp_path, style, size)) for size in (few, many)}
 
     def growth() -> float:
@@ -66,7 +66,7 @@ def test_time_for_a_step_does_not_grow_with_the_pipeline(tmp_path: Path, style: 
 
 @pytest.mark.slow
 def test_steps_that_share_a_name_are_parsed_in_linear_time(tmp_path: Path) -> None:
-    few, many, limit = 400, 4000, 1.6
+    few, many, limit = 400, 4000, 1.5
     files = {}
     for size in (few, many):
         file = write_dag_file(tmp_path, "printing", size)

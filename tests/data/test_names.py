@@ -39,3 +39,9 @@ def test_a_parameter_s_variable_is_plain(name: str) -> None:
 def test_a_plain_name_stays() -> None:
     assert environment_variable("learning_rate2") == "learning_rate2"
     assert environment_variable("learning-rate~x") == "learning_rate_x"
+
+
+@pytest.mark.parametrize("name", ["PATH", "HOME", "PYTHONPATH"])
+def test_a_dataset_port_cannot_take_a_variable_that_the_script_needs(name: str) -> None:
+    with pytest.raises(UserErrorException, match=f"name '{name}' is not usable"):
+        check_dataset_port_name(name, "OutputFileDatasetConfig")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.cli.report import RunReport, report_run
 from mlsteps.exceptions import PipelineParameterError, UserErrorException
 from mlsteps.local_airflow import quieten, run_dag
+from mlsteps.runs import Experiment, PipelineRun
+from mlsteps.workspace import Workspace
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -44,7 +46,12 @@ def run_file(file: Path, params: Sequence[str], only: str | None, *, verbose: bo
         progress = Progress(dag, quiet=verbose)
         with observing(progress), listening(progress.task_changed), progress.shown():
             finished = run_dag(dag, confs[dag.dag_id])
-        report = report_run(finished, _store_of(dag))
+        workspace = _workspace_of(dag)
+        report = report_run(finished, workspace.record_store())
+        experiment = Experiment(workspace, dag.dag_display_name or dag.dag_id)
+        PipelineRun(experiment, finished.run_id, _dag_id=dag.dag_id).finish(
+            "failed" if finished.failed else "success"
+        )
         progress.finished(report)
         reports.append(report)
     return RunReport(tuple(reports))
@@ -102,8 +109,6 @@ def _check(dag: DAG) -> None:
         step.resolve_compute_target()
 
 
-def _store_of(dag: DAG) -> Any:
-    from mlsteps.workspace import Workspace
-
+def _workspace_of(dag: DAG) -> Workspace:
     steps = _steps(dag)
-    return (steps[0].effective_workspace() if steps else Workspace()).record_store()
+    return steps[0].effective_workspace() if steps else Workspace()

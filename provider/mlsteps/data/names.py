@@ -7,6 +7,8 @@ import re
 from mlsteps.exceptions import UserErrorException
 
 _PORT = re.compile(r"[A-Za-z0-9_]+")
+# A dataset port is an environment variable too, and these decide whether a script can start at all.
+_TAKEN = {"PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH", "TMPDIR", "SHELL", "USER", "PWD", "LANG"}
 _DATASET_PORT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -25,6 +27,11 @@ def check_dataset_port_name(name: object, what: str) -> str:
         raise UserErrorException(
             f"{what} name {name!r} is not valid: "
             f"use letters, digits and underscores, not starting with a digit."
+        )
+    if name in _TAKEN:
+        raise UserErrorException(
+            f"{what} name {name!r} is not usable: the environment variable of that name, which the script "
+            f"needs, would hold the data's path. Use another name."
         )
     return name
 
