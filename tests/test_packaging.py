@@ -46,7 +46,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     source.mkdir()
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "provider", source / "provider", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("provider", "dags_examples"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     result = subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(work), str(source)],
         capture_output=True,
@@ -61,14 +62,15 @@ def _dist_info(wheel: zipfile.ZipFile, name: str) -> str:
     return wheel.read(f"airflow_provider_mlsteps-{mlsteps.__version__}.dist-info/{name}").decode()
 
 
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+
+
 @pytest.mark.slow
-def test_the_wheel_holds_the_package_and_nothing_beside_it(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_holds_the_package_with_its_examples_and_nothing_beside_it(wheel: zipfile.ZipFile) -> None:
     names = set(wheel.namelist())
-    wanted = {
-        path.relative_to(PACKAGE.parent).as_posix()
-        for path in PACKAGE.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+    wanted = {path.relative_to(PACKAGE.parent).as_posix() for path in _files(PACKAGE)}
+    wanted |= {f"mlsteps/{path.relative_to(ROOT).as_posix()}" for path in _files(ROOT / "dags_examples")}
     shipped = {name for name in names if ".dist-info/" not in name}
     assert shipped == wanted
     assert {"mlsteps/__init__.py", "mlsteps/py.typed", "mlsteps/get_provider_info.py"} <= names

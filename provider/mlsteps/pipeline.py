@@ -11,8 +11,8 @@ from airflow.sdk import DAG
 
 from mlsteps.exceptions import MlstepsException, PipelineParameterError, PipelineValidationError
 from mlsteps.graph import Graph
-from mlsteps.steps.base import find_directory
 from mlsteps.steps.declaration import declaring_file
+from mlsteps.steps.directories import find_directory
 from mlsteps.steps.form import form_field
 from mlsteps.steps.task_ids import free_task_id
 

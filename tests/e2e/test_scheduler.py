@@ -23,21 +23,26 @@ DAGS = Path(__file__).parent / "dags"
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("workspace")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("airflow")
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory, workspace: Path) -> Iterator[StandaloneAirflow]:
+def workspace(home: Path) -> Path:
+    """Where the embedded workspace is, which needs no configuration."""
+    return home / "mlsteps"
+
+
+@pytest.fixture(scope="module")
+def airflow(home: Path) -> Iterator[StandaloneAirflow]:
     settings = {
-        "MLSTEPS_WORKSPACE": str(workspace),
         # How soon Airflow notices that a task was marked, and that a worker is gone.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     }
-    with StandaloneAirflow(tmp_path_factory.mktemp("airflow"), DAGS, environment=settings) as running:
+    with StandaloneAirflow(home, DAGS, environment=settings) as running:
         running.wait_for_dag("side_by_side")
         running.wait_for_dag("stubborn")
         yield running

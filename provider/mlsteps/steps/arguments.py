@@ -69,15 +69,17 @@ def declare(
         )
     texts = list(declaration.arguments)
     for value in arguments:
-        declaration, text = _add(step, value, declaration)
-        texts.append(text)
-    declaration = replace(declaration, arguments=tuple(texts))
-    parameters = [parameter_token(parameter) for parameter in declaration.parameters]
-    parameters += [f"${parameter_variable(key)}" for key in script_params or ()]
-    for text in texts:
-        if isinstance(text, str):
-            _refuse_unknown_tokens(step, text, declaration, parameters)
-    _refuse_two_values(step, declaration, script_params or {})
+        if type(value) is str:
+            texts.append(value)
+        else:
+            declaration, text = _add(step, value, declaration)
+            texts.append(text)
+    declaration = Declaration(declaration.inputs, declaration.outputs, tuple(texts), declaration.parameters)
+    for value in arguments:
+        if isinstance(value, str) and ("$A" in value or "Dataset" in value):
+            _refuse_unknown_tokens(step, value, declaration, script_params or {})
+    if script_params:
+        _refuse_two_values(step, declaration, script_params)
     return declaration
 
 
@@ -210,7 +212,11 @@ def _find_output(value: object, known: Declaration) -> OutputPort | None:
     return next((port for port in known.outputs if port.data.origin is value.origin), None)
 
 
-def _refuse_unknown_tokens(step: str, text: str, known: Declaration, parameters: Sequence[str]) -> None:
+def _refuse_unknown_tokens(
+    step: str, text: str, known: Declaration, script_params: Mapping[str, object]
+) -> None:
+    parameters = [parameter_token(parameter) for parameter in known.parameters]
+    parameters += [f"${parameter_variable(key)}" for key in script_params]
     ports: list[InputPort | OutputPort] = [*known.inputs, *known.outputs]
     for found in _DATA.findall(text):
         if not any(found.startswith(port.token) for port in ports):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,8 +20,10 @@ from mlsteps.exceptions import (
 from mlsteps.steps import links
 from mlsteps.steps.arguments import Declaration, add_parameter, declare, is_filled_in_later
 from mlsteps.steps.declaration import StepMeta, by_keyword, declaring_file, independent_copy
+from mlsteps.steps.directories import as_path, find_directory
 from mlsteps.steps.form import form_field, made_from_parameter
 from mlsteps.steps.ports import (
+    InputPort,
     OutputPort,
     StepData,
     is_parameter_tuple,
@@ -84,7 +85,25 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     # What the step was constructed with, see declared_again.
     declared_arguments: Mapping[str, Any]
 
-    def __init__(
+    name: str
+    compute_target: ComputeTarget | str | None
+    allow_reuse: bool
+    version: str | None
+    hash_paths: list[str]
+    workspace: Workspace | None
+    default_datastore: Datastore | None
+    input_ports: tuple[InputPort, ...]
+    output_ports: tuple[OutputPort, ...]
+    pipeline_parameters: tuple[PipelineParameter, ...]
+    arguments: list[str | XComArg]
+    script_params: dict[str, Any]
+    upstream_outputs: dict[str, XComArg]
+    base_directory: Path
+    source_directory: Path
+    _run_after_steps: list[PipelineStep]
+    _watcher: JobWatcher | None
+
+    def _declare(
         self,
         name: str,
         inputs: Sequence[Any] | None = None,
@@ -103,21 +122,13 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         upstream_outputs: Mapping[str, XComArg] | None = None,
         **kwargs: Any,
     ) -> None:
+        """The constructor of every step; no ``__init__``, because Airflow wraps each of those once more."""
         checked_name(name)
         if task_id is None:
             task_id = free_task_id(task_id_from_name(name), kwargs.get("dag"), kwargs.get("task_group"))
         if name != task_id:
             kwargs.setdefault("task_display_name", name)
         super().__init__(task_id=task_id, **kwargs)
-        self.name = name
-        self.compute_target = _checked_compute(name, compute_target)
-        self.allow_reuse = allow_reuse
-        self.version = version
-        self.hash_paths = list(hash_paths or ())
-        self.workspace = workspace
-        self.default_datastore = default_datastore
-        self._run_after_steps: list[PipelineStep] = []
-        self._watcher: JobWatcher | None = None
 
         input_ports, output_ports = make_inputs(name, inputs), make_outputs(name, outputs)
         parameters: tuple[PipelineParameter, ...] = ()
@@ -136,18 +147,30 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         declared = declare(
             name, arguments, Declaration(input_ports, output_ports, (), parameters), script_params
         )
-        self.input_ports = separate_names(name, declared.inputs, declared.outputs)
-        self.output_ports = declared.outputs
-        self.pipeline_parameters = declared.parameters
-        self.arguments = list(declared.arguments)
-        self.script_params = {
-            key: value if is_filled_in_later(value) else str(value)
-            for key, value in (script_params or {}).items()
-        }
-        self.upstream_outputs: dict[str, XComArg] = dict(upstream_outputs or {})
-
-        self.base_directory = self._base_directory()
-        self.source_directory = self._checked_source_directory(source_directory)
+        base_directory = self._base_directory()
+        # All at once: Airflow's operators take every single assignment through several looks at it.
+        self.__dict__.update(
+            name=name,
+            compute_target=_checked_compute(name, compute_target),
+            allow_reuse=allow_reuse,
+            version=version,
+            hash_paths=list(hash_paths or ()),
+            workspace=workspace,
+            default_datastore=default_datastore,
+            input_ports=separate_names(name, declared.inputs, declared.outputs),
+            output_ports=declared.outputs,
+            pipeline_parameters=declared.parameters,
+            arguments=list(declared.arguments),
+            script_params={
+                key: value if is_filled_in_later(value) else str(value)
+                for key, value in (script_params or {}).items()
+            },
+            upstream_outputs=dict(upstream_outputs or {}),
+            base_directory=base_directory,
+            source_directory=_checked_source_directory(name, source_directory, base_directory),
+            _run_after_steps=[],
+            _watcher=None,
+        )
 
     def enter(self, declared: Mapping[str, Any]) -> None:
         """Take part in the pipeline: called once, when the step's declaration is complete and found good.
@@ -236,9 +259,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         :param changes: Attributes that are different there.
         """
         twin = independent_copy(self)
-        twin._run_after_steps = []
-        for attribute, value in {"task_id": task_id, **changes}.items():
-            setattr(twin, attribute, value)
+        twin.__dict__.update(changes, task_id=task_id, _run_after_steps=[])
         if self.name != task_id and twin._task_display_name is None:
             twin._task_display_name = self.name
         twin.dag = dag
@@ -321,13 +342,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     def _base_directory(self) -> Path:
         dag = self.get_dag()
         file = dag.fileloc if dag is not None and os.path.isfile(dag.fileloc) else declaring_file()
-        return _path(os.path.dirname(file)) if file else Path.cwd()
-
-    def _checked_source_directory(self, given: str | os.PathLike[str] | None) -> Path:
-        try:
-            return find_directory(given, self.base_directory)
-        except FileNotFoundError as error:
-            raise StepDefinitionError(self.name, "source_directory", str(error)) from None
+        return as_path(os.path.dirname(file)) if file else Path.cwd()
 
     def _check_compute_name(self) -> None:
         """Refuse an unknown name as soon as it can be known: now, where the workspace needs no connection.
@@ -396,34 +411,6 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
                 )
 
 
-@functools.cache
-def _joined(folder: str, written: str) -> str:
-    """A folder as it is written in a DAG file, seen from ``folder`` unless it is absolute."""
-    return os.path.normpath(os.path.join(folder, written.replace("\\", "/") if os.sep == "/" else written))
-
-
-@functools.cache
-def _path(text: str) -> Path:
-    """One object for all steps of a folder: making one takes longer than looking whether it is there."""
-    return Path(text)
-
-
-def find_directory(given: str | os.PathLike[str] | None, base: Path) -> Path:
-    """A folder as a DAG file may write it: absolute, or relative to ``base`` or the working directory.
-
-    :raises FileNotFoundError: the text says where it was looked for.
-    """
-    text = os.path.expanduser(given) if given is not None else "."
-    # As texts, because every step of a DAG file comes by here.
-    tried = []
-    for folder in (os.fspath(base), os.getcwd()):
-        candidate = _joined(folder, text)
-        if os.path.isdir(candidate):
-            return _path(candidate)
-        tried.append(candidate)
-    raise FileNotFoundError(f"{text!r} does not exist (looked for {' and '.join(dict.fromkeys(tried))})")
-
-
 def checked_name(name: object) -> str:
     """``name`` if a step can be called so.
 
@@ -445,3 +432,10 @@ def _checked_compute(step: str, compute_target: object) -> ComputeTarget | str |
         f"expected a compute target or its name, got {type(compute_target).__name__}",
         "Use LocalCompute(), or a name of the workspace's.",
     )
+
+
+def _checked_source_directory(step: str, given: str | os.PathLike[str] | None, base: Path) -> Path:
+    try:
+        return find_directory(given, base)
+    except FileNotFoundError as error:
+        raise StepDefinitionError(step, "source_directory", str(error)) from None

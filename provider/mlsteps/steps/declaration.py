@@ -16,7 +16,7 @@ from airflow.sdk.bases.operator import BaseOperatorMeta
 
 S = TypeVar("S", bound=BaseOperator)
 
-_CHANGEABLE = (list, dict, set)
+_CHANGEABLE = frozenset({list, dict, set})
 
 
 class StepMeta(BaseOperatorMeta):
@@ -86,11 +86,12 @@ def declaring_file() -> str | None:
 
 def independent_copy(step: S) -> S:
     """A copy of a step that belongs to no DAG; it has lists and the like of its own."""
-    twin = copy.copy(step)
+    twin = object.__new__(type(step))
     attributes = vars(twin)
-    attributes.update(
-        [(name, value.copy()) for name, value in attributes.items() if type(value) in _CHANGEABLE]
-    )
+    attributes.update(vars(step))
+    for name, value in vars(step).items():
+        if type(value) in _CHANGEABLE:
+            attributes[name] = value.copy()
     attributes["params"] = copy.copy(step.params)
     return twin
 

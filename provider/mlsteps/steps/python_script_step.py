@@ -13,9 +13,12 @@ from mlsteps.exceptions import StepDefinitionError
 from mlsteps.steps.base import PipelineStep
 
 if TYPE_CHECKING:
+    from airflow.sdk import XComArg
+
     from mlsteps.compute import ComputeTarget
-    from mlsteps.data import PipelineParameter
+    from mlsteps.data import Datastore, PipelineParameter
     from mlsteps.environment import RunConfiguration
+    from mlsteps.workspace import Workspace
 
 
 class PythonScriptStep(PipelineStep):
@@ -38,11 +41,18 @@ class PythonScriptStep(PipelineStep):
     :param allow_reuse: Whether an earlier result may stand for this step when nothing changed.
     :param version: Part of what decides whether something changed.
     :param hash_paths: Further files, relative to ``source_directory``, whose content counts.
+    :param workspace: Where it works. Default: the pipeline's, else ``workspace.yaml`` beside the DAG file, or
+        the default workspace.
+    :param default_datastore: For outputs that name none. Default: the workspace's.
+    :param upstream_outputs: Set by the step itself: where the data of its inputs comes from.
 
     (SDK v1: ``azureml.pipeline.steps.PythonScriptStep``; Airflow's operator arguments are taken too.)
     """
 
     step_type: ClassVar[str] = "PythonScriptStep"
+
+    script_name: str
+    runconfig: RunConfiguration | None
 
     def __init__(
         self,
@@ -59,11 +69,14 @@ class PythonScriptStep(PipelineStep):
         allow_reuse: bool = True,
         version: str | None = None,
         hash_paths: Sequence[str] | None = None,
+        *,
+        workspace: Workspace | None = None,
+        default_datastore: Datastore | None = None,
+        upstream_outputs: Mapping[str, XComArg] | None = None,
         **kwargs: Any,
     ) -> None:
-        self.script_name = _checked_script_name(name, script_name)
-        self.runconfig = runconfig
-        super().__init__(
+        self.__dict__.update(script_name=_checked_script_name(name, script_name), runconfig=runconfig)
+        self._declare(
             name=name or script_name,
             inputs=inputs,
             outputs=outputs,
@@ -75,6 +88,9 @@ class PythonScriptStep(PipelineStep):
             allow_reuse=allow_reuse,
             version=version,
             hash_paths=hash_paths,
+            workspace=workspace,
+            default_datastore=default_datastore,
+            upstream_outputs=upstream_outputs,
             **kwargs,
         )
 
