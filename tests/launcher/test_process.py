@@ -59,8 +59,9 @@ def test_a_grandchild_that_holds_the_output_does_not_hang_the_launcher(launcher:
 
 def test_a_helper_may_clean_up_after_the_script(launcher: Launcher) -> None:
     """As multiprocessing's resource tracker does, which ignores SIGTERM and waits for its pipe to end."""
-    helper = "trap '' TERM; read x; echo cleaned >outputs/cleaned"
-    launcher.shell(f'mkfifo f; sh -c "{helper}" <f & exec 3>f; exit 0').run()
+    helper = "trap '' TERM; touch ready; read x; echo cleaned >outputs/cleaned"
+    waiting = "while [ ! -e ready ]; do sleep .01; done"
+    launcher.shell(f'mkfifo f; sh -c "{helper}" <f & exec 3>f; {waiting}; exit 0').run()
     assert (launcher.folder / "kept" / "outputs" / "cleaned").exists()
 
 
