@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -19,12 +19,9 @@ from mlsteps.data import (
     PipelineParameter,
     PortDataReference,
 )
-from mlsteps.data.names import environment_variable
 from mlsteps.exceptions import StepDefinitionError
+from mlsteps.steps.parameters import add_parameter, parameter_token, parameter_variable
 from mlsteps.steps.ports import InputPort, OutputPort, is_parameter_tuple, make_inputs, make_outputs
-
-# Airflow's run configuration has tags and the like under this name, beside the values of parameters.
-_TAKEN_BY_AIRFLOW = "mlsteps"
 
 _DATA = re.compile(r"\$AZUREML_DATAREFERENCE_\w+|Dataset(?:Consumption|Output)Config:\w+")
 _PARAMETER = re.compile(r"\$AML_PARAMETER_\w+", re.ASCII)
@@ -83,39 +80,6 @@ def declare(
     return declaration
 
 
-def add_parameter(
-    step: str, parameter: PipelineParameter, known: Sequence[PipelineParameter]
-) -> tuple[PipelineParameter, ...]:
-    """``known`` and ``parameter``; one name has one default.
-
-    :raises StepDefinitionError: the name is known with another default, or cannot be told from another one.
-    """
-    if parameter.name == _TAKEN_BY_AIRFLOW:
-        raise StepDefinitionError(
-            step, "arguments", f"no pipeline parameter can be called {parameter.name!r}", "Rename it."
-        )
-    for other in known:
-        if other.name != parameter.name and parameter_token(other) == parameter_token(parameter):
-            raise StepDefinitionError(
-                step,
-                "arguments",
-                f"the pipeline parameters {other.name!r} and {parameter.name!r} share the environment "
-                f"variable {parameter_variable(parameter.name)}",
-                "Rename one.",
-            )
-        if other.name == parameter.name:
-            if not other.same_default(parameter):
-                raise StepDefinitionError(
-                    step,
-                    "arguments",
-                    f"the pipeline parameter {parameter.name!r} has two defaults, "
-                    f"{other.default_value!r} and {parameter.default_value!r}",
-                    "Use one PipelineParameter object for both.",
-                )
-            return tuple(known)
-    return (*known, parameter)
-
-
 def _add(step: str, value: object, known: Declaration) -> tuple[Declaration, str | XComArg]:
     """What stands for ``value``, and what is known with it besides the arguments themselves."""
     if is_filled_in_later(value):
@@ -154,16 +118,6 @@ def _add(step: str, value: object, known: Declaration) -> tuple[Declaration, str
 def is_filled_in_later(value: object) -> TypeGuard[XComArg]:
     """Whether Airflow puts a value in its place when the task starts: another task's, or a mapped group's."""
     return isinstance(value, XComArg) or callable(getattr(value, "iter_references", None))
-
-
-def parameter_token(parameter: PipelineParameter) -> str:
-    """The text that stands for a parameter's value."""
-    return str(parameter)
-
-
-def parameter_variable(name: str) -> str:
-    """The environment variable that holds a parameter's value."""
-    return f"AML_PARAMETER_{environment_variable(name)}"
 
 
 def _is_data(value: object) -> bool:

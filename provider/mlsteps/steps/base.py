@@ -12,21 +12,17 @@ from airflow.sdk import BaseOperator, XComArg
 from mlsteps.compat import XComNotFound, allow_references, current_dag
 from mlsteps.compute.base import ComputeTarget
 from mlsteps.data import PipelineParameter
-from mlsteps.exceptions import (
-    DataNotFoundException,
-    PipelineParameterError,
-    StepDefinitionError,
-)
+from mlsteps.exceptions import DataNotFoundException, StepDefinitionError
 from mlsteps.steps import links
-from mlsteps.steps.arguments import Declaration, add_parameter, declare, is_filled_in_later
+from mlsteps.steps.arguments import Declaration, declare, is_filled_in_later
 from mlsteps.steps.declaration import StepMeta, by_keyword, declaring_file, independent_copy
 from mlsteps.steps.directories import as_path, find_directory
-from mlsteps.steps.form import form_field, made_from_parameter
+from mlsteps.steps.form import add_form_fields
+from mlsteps.steps.parameters import named_parameters
 from mlsteps.steps.ports import (
     InputPort,
     OutputPort,
     StepData,
-    is_parameter_tuple,
     make_inputs,
     make_outputs,
     separate_names,
@@ -43,14 +39,6 @@ if TYPE_CHECKING:
     from mlsteps.data import Datastore, PortDataReference
 
 allow_references()
-
-# Of SDK v1's run configuration only these may be pipeline parameters.
-_RUNCONFIG_PARAMETERS = (
-    "NodeCount",
-    "MpiProcessCountPerNode",
-    "TensorflowWorkerCount",
-    "TensorflowParameterServerCount",
-)
 
 
 class PipelineStep(BaseOperator, metaclass=StepMeta):
@@ -131,19 +119,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         super().__init__(task_id=task_id, **kwargs)
 
         input_ports, output_ports = make_inputs(name, inputs), make_outputs(name, outputs)
-        parameters: tuple[PipelineParameter, ...] = ()
-        for value in (*(script_params or {}).values(), *(inputs or ())):
-            parameter = value[0] if is_parameter_tuple(value) else value
-            if isinstance(parameter, PipelineParameter):
-                parameters = add_parameter(name, parameter, parameters)
-        for key, value in (runconfig_pipeline_params or {}).items():
-            if key not in _RUNCONFIG_PARAMETERS:
-                raise StepDefinitionError(
-                    name,
-                    "runconfig_pipeline_params",
-                    f"{key!r} is not one of {', '.join(_RUNCONFIG_PARAMETERS)}",
-                )
-            parameters = add_parameter(name, value, parameters)
+        parameters = named_parameters(name, inputs, script_params, runconfig_pipeline_params)
         declared = declare(
             name, arguments, Declaration(input_ports, output_ports, (), parameters), script_params
         )
@@ -182,7 +158,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         if declared.get("source_directory") is not None or self.get_dag() is not None:
             self.check_source(self.source_directory)
         self._check_compute_name()
-        self._add_form_fields()
+        add_form_fields(self.get_dag(), self.name, self.pipeline_parameters)
         links.register(self)
 
     # What a subclass says
@@ -263,7 +239,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         if self.name != task_id and twin._task_display_name is None:
             twin._task_display_name = self.name
         twin.dag = dag
-        twin._add_form_fields()
+        add_form_fields(dag, self.name, self.pipeline_parameters)
         links.register(twin)
         return twin
 
@@ -392,23 +368,6 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     def _runconfig_target(self) -> str | None:
         target = getattr(self.run_configuration, "target", None)
         return target if isinstance(target, str) and target else None
-
-    def _add_form_fields(self) -> None:
-        dag = self.get_dag()
-        if dag is None:
-            return
-        for parameter in self.pipeline_parameters:
-            known = dag.params.get_param(parameter.name) if parameter.name in dag.params else None
-            if known is None:
-                dag.params[parameter.name] = form_field(parameter)
-            elif made_from_parameter(known) and (
-                type(known.value) is not type(parameter.form_default) or known.value != parameter.form_default
-            ):
-                raise PipelineParameterError(
-                    f"Step {self.name!r}: the pipeline parameter {parameter.name!r} has the default "
-                    f"{parameter.default_value!r} here and {known.value!r} in another step of DAG "
-                    f"{dag.dag_id!r}."
-                )
 
 
 def checked_name(name: object) -> str:

@@ -23,8 +23,8 @@ from mlsteps.records import latest_versions, layout, parent_metric_events, read_
 from mlsteps.reuse.snapshot import Snapshot
 from mlsteps.reuse.snapshot_store import store_snapshot
 from mlsteps.run.context import ParentContext, WorkspaceReference
-from mlsteps.steps.arguments import parameter_token, parameter_variable
 from mlsteps.steps.links import not_made
+from mlsteps.steps.parameters import parameter_token, parameter_variable
 
 if TYPE_CHECKING:
     from mlsteps.steps.attempt import Attempt

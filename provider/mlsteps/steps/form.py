@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
 
 from mlsteps.data import PipelineParameter
+from mlsteps.exceptions import PipelineParameterError
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 # JSON schema lets unknown keys pass; this one tells our fields from those a DAG's author declared.
 _MARK = "x-pipeline-parameter"
@@ -21,3 +26,23 @@ def form_field(parameter: PipelineParameter) -> Param:
 def made_from_parameter(field: Param) -> bool:
     """Whether a field was made by :func:`form_field`."""
     return bool(field.schema.get(_MARK))
+
+
+def add_form_fields(dag: DAG | None, step: str, parameters: Sequence[PipelineParameter]) -> None:
+    """Give a DAG a form field for each parameter of a step; a field that its author declared stays.
+
+    :raises PipelineParameterError: another step of the DAG has the parameter with another default.
+    """
+    if dag is None:
+        return
+    for parameter in parameters:
+        known = dag.params.get_param(parameter.name) if parameter.name in dag.params else None
+        if known is None:
+            dag.params[parameter.name] = form_field(parameter)
+        elif made_from_parameter(known) and (
+            type(known.value) is not type(parameter.form_default) or known.value != parameter.form_default
+        ):
+            raise PipelineParameterError(
+                f"Step {step!r}: the pipeline parameter {parameter.name!r} has the default "
+                f"{parameter.default_value!r} here and {known.value!r} in another step of DAG {dag.dag_id!r}."
+            )
