@@ -273,7 +273,14 @@ def test_there_are_constraints_for_each_airflow_that_is_supported() -> None:
 
 
 # In pieces, so that this file does not find itself.
-_INDEX_HOSTS = ("pythonho" + "sted.org", "registry.npm" + "js.org", "artif" + "actory", "nexus", "devpi")
+_INDEX_HOSTS = (
+    "py" + "pi.org",
+    "pythonho" + "sted.org",
+    "registry.npm" + "js.org",
+    "artif" + "actory",
+    "nexus",
+    "devpi",
+)
 _MADE_UP_HOSTS = re.compile(
     r"(?:[^.]+|.*\.?example\.(?:com|net|org)|.*\.(?:example|invalid|test)|127\.0\.0\.1)"
 )
@@ -323,7 +330,7 @@ def test_no_file_names_a_package_index_or_a_folder_of_somebodys_machine() -> Non
         ("cd /wo" + "rk/main", True),
         ("HOME=/ro" + "ot/.pyenv", True),
         ("find-links = fi" + "le:///opt/wheels", True),
-        ("see https://pypi.org/project/uv/", False),
+        ("see https://py" + "pi.org/project/uv/", True),
         ("--index-url https://me:secret@host/simple", False),
         ("--index-url https://pypi.example.com/simple", False),
         ("$HOME/wo" + "rk/data and /data/wo" + "rk/", False),
