@@ -23,6 +23,7 @@ from rich.table import Table
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # as for the tests: this folder is the package "bench"
 
 from bench import budgets  # noqa: E402
+from bench.hashing import hashing  # noqa: E402
 from bench.scheduled import step_overhead  # noqa: E402
 
 
@@ -45,6 +46,7 @@ def main() -> int:
             "import": lambda: budgets.imports(folder, 3 if quick else 11, tell),
             "parse": lambda: budgets.parsing(folder, 3 if quick else 9, tell),
             "growth": lambda: budgets.growth(folder, 1 if quick else 5, tell),
+            "hashing": lambda: hashing(folder, 2 if quick else 5, tell),
         }
         for part in options.only or parts:
             lines += parts[part]()
@@ -66,7 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=["run", "import", "parse", "growth"],
+        choices=["run", "import", "parse", "growth", "hashing"],
         help="a part; may be repeated",
     )
     return parser.parse_args()

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
+import re
 import stat
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Literal, NamedTuple
 
 from mlsteps.exceptions import MlstepsException, SnapshotException
-from mlsteps.launcher.digest import CHUNK_SIZE, FileDigest, digest_files, digest_tree
-
-if TYPE_CHECKING:
-    from pathspec import PathSpec
+from mlsteps.launcher.digest import CHUNK_SIZE, FileDigest, changed_meanwhile, digest_tree
+from mlsteps.reuse.content import content_of
+from mlsteps.reuse.digest_cache import DigestCache, KnownTree, Tree, is_executable, size_of, state
 
 # The first that exists is used, and only in the root of the source directory (SDK v1 rule).
 IGNORE_FILES = (".amlignore", ".gitignore")
 
 # Never part of a step's code, and written by running it or by version control: a digest over them would
 # change although nothing did. (SDK v1 included them and lost reuse over it.)
-_NEVER = ("__pycache__/", "*.py[co]", ".git/", ".ipynb_checkpoints/", ".DS_Store")
+_NEVER_FOLDERS = ("__pycache__/", ".git/", ".ipynb_checkpoints/", ".DS_Store/")
+_NEVER_FILES = (".DS_Store",)
+_NEVER_ENDINGS = (".pyc", ".pyo", ".pyc/", ".pyo/")
+
+
+class SnapshotEntry(NamedTuple):
+    """One file of a source directory.
+
+    :param path: Relative, with slashes.
+    :param kind: ``exec`` is a file with the executable bit; ``link`` one that is kept as a link.
+    :param size: Bytes.
+    :param digest: Of the content; of a link its target.
+    """
+
+    path: str
+    kind: Literal["file", "exec", "link"]
+    size: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -30,30 +50,59 @@ class Snapshot:
     """The files of a source directory.
 
     :param directory: Where they were read.
-    :param files: Relative paths, sorted, with slashes.
     :param bytes: Their total size.
     :param digest: Of all paths, executable bits and contents; equal wherever the same sources are.
     """
 
     directory: Path
-    files: tuple[str, ...]
+    number_of_files: int
     bytes: int
     digest: str
+    _tree: Tree = field(repr=False, compare=False)
+
+    @cached_property
+    def files(self) -> tuple[str, ...]:
+        """Relative paths, sorted, with slashes."""
+        return tuple(line.partition("\0")[0] for line in self._tree.lines)
+
+    def entries(self) -> tuple[SnapshotEntry, ...]:
+        """Every file with its digest, sorted by path. Made when asked for: the digest alone is known faster.
+
+        :raises SnapshotException: a file changed since, and what it was before is not remembered.
+        """
+        with _explained(self.directory):
+            entries = tuple(_entries(self._tree))
+            if _digest(entries) != self.digest:
+                raise changed_meanwhile(self.directory)
+            return entries
 
 
-def take_snapshot(directory: Path) -> Snapshot:
-    """Read and hash a source directory.
+def take_snapshot(directory: Path, cache: DigestCache | None = None) -> Snapshot:
+    """Read and hash a source directory; of files that ``cache`` knows, only the status is read.
 
     :raises SnapshotException: it does not exist, or a file in it cannot be read.
     """
     if not directory.is_dir():
         raise SnapshotException(f"Source directory {str(directory)!r} does not exist.")
-    try:
-        return _read(directory)
-    except SnapshotException:
-        raise
-    except (OSError, MlstepsException) as error:
-        raise SnapshotException(f"Source directory {str(directory)!r} cannot be read: {error}") from error
+    with _explained(directory):
+        return _read(directory, cache)
+
+
+def hash_paths(directory: Path, paths: Iterable[str], cache: DigestCache | None = None) -> dict[str, str]:
+    """The digest of the content of each path, whatever the ignore rules say of it.
+
+    :param paths: Files or folders, relative to ``directory`` or absolute.
+    :returns: Digests by the paths as given.
+    :raises SnapshotException: one is not there, or cannot be read.
+    """
+    digests = {}
+    for path in paths:
+        place = directory / path
+        try:
+            digests[path] = content_of(place, cache, follow_links_anywhere=True).digest
+        except MlstepsException as error:
+            raise SnapshotException(f"The path {path!r} of hash_paths cannot be hashed: {error}") from error
+    return digests
 
 
 def archive_digest(archive: Path) -> str:
@@ -66,107 +115,191 @@ def archive_digest(archive: Path) -> str:
         for info in opened.infolist():
             mode = info.external_attr >> 16
             if stat.S_ISLNK(mode):
-                entries.append(_link_entry(info.filename, os.fsdecode(opened.read(info))))
+                entries.append(_link(info.filename, os.fsdecode(opened.read(info))))
                 continue
             with opened.open(info) as content:
                 chunks = [
                     hashlib.sha256(chunk).digest() for chunk in iter(lambda: content.read(CHUNK_SIZE), b"")
                 ]
-            entries.append(_file_entry(info.filename, mode, FileDigest(info.file_size, tuple(chunks))))
-    return digest_tree(entries)
+            digest = FileDigest(info.file_size, tuple(chunks))
+            entries.append(_file(info.filename, bool(mode & stat.S_IXUSR), digest.size, digest.text))
+    return _digest(entries)
 
 
-def _read(directory: Path) -> Snapshot:
-    files = tuple(sorted(_included(directory)))
-    links = {file for file in files if (directory / file).is_symlink()}
-    regular = [file for file in files if file not in links]
-    digests = digest_files(directory / file for file in regular)
-    entries = [
-        _file_entry(file, (directory / file).stat().st_mode, digest)
-        for file, digest in zip(regular, digests, strict=True)
+def _read(directory: Path, cache: DigestCache | None) -> Snapshot:
+    rules = _IgnoreRules(directory)
+    tree = Tree(cache, "snapshot", os.path.realpath(directory))
+    known = tree.known
+    if known is not None and known.rules != rules.key:
+        known = None
+    entered, skipped = _walk(tree, directory, rules, known)
+    found = tree.recall() if known else None
+    if found is None:
+        skipped += _drop_ignored(tree, rules)
+        found = tree.recall() if known else None
+    if found is not None:
+        return Snapshot(directory, found.number_of_files, found.bytes, found.digest, tree)
+    entries = _entries(tree)
+    digest = _digest(entries)
+    size = sum([size for _, kind, size, _ in entries if kind != "link"])
+    tree.keep(digest, size, rules.key, tuple(entered), tuple(skipped))
+    return Snapshot(directory, len(entries), size, digest, tree)
+
+
+def _entries(tree: Tree) -> list[SnapshotEntry]:
+    return [
+        _link(path, digest) if found[0] == ">" else _file(path, is_executable(found), size_of(found), digest)
+        for path, found, digest in tree.entries
     ]
-    entries += [_link_entry(file, os.readlink(directory / file)) for file in links]
-    return Snapshot(directory, files, sum(digest.size for digest in digests), digest_tree(entries))
 
 
-def _file_entry(file: str, mode: int, digest: FileDigest) -> tuple[str, int, str]:
-    return (f"{'exec' if mode & stat.S_IXUSR else 'file'}:{file}", digest.size, digest.text)
+def _file(path: str, executable: bool, size: int, digest: str) -> SnapshotEntry:
+    return SnapshotEntry(path, "exec" if executable else "file", size, digest)
 
 
-def _link_entry(file: str, target: str) -> tuple[str, int, str]:
-    return (f"link:{file}", len(target), target)
+def _link(path: str, target: str) -> SnapshotEntry:
+    return SnapshotEntry(path, "link", len(target), target)
 
 
-def _included(directory: Path) -> Iterator[str]:
-    rules = _ignore_rules(directory)
-    for folder, folders, names in os.walk(directory, onerror=_raise):
-        base = Path(folder).relative_to(directory).as_posix()
-        prefix = "" if base == "." else f"{base}/"
-        # A link to a folder is kept as a link when it stays inside; os.walk does not go into it.
-        names += [name for name in folders if Path(folder, name).is_symlink()]
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not Path(folder, name).is_symlink() and not _ignored(rules, f"{prefix}{name}/")
-        )
-        for name in names:
-            if _ignored(rules, f"{prefix}{name}"):
-                continue
-            path = Path(folder, name)
-            if path.is_symlink() and not _stays_inside(path, directory):
-                raise SnapshotException(
-                    f"Source directory {str(directory)!r}: the link {prefix}{name} to {os.readlink(path)!r} "
-                    f"points outside of it, at nothing, or is not relative. "
-                    f"Copy what it points at, or list it in .amlignore."
-                )
-            if path.is_symlink() or path.is_file():
-                yield f"{prefix}{name}"
+def _digest(entries: Iterable[SnapshotEntry]) -> str:
+    return digest_tree([(f"{kind}:{path}", size, digest) for path, kind, size, digest in entries])
 
 
-def _ignore_rules(directory: Path) -> PathSpec[Any]:
-    import pathspec
+def _walk(
+    tree: Tree, directory: Path, rules: _IgnoreRules, known: KnownTree | None
+) -> tuple[list[str], list[str]]:
+    """List the files in ``tree``; return the folders that were entered, and the paths that were passed over.
 
-    for name in IGNORE_FILES:
-        file = directory / name
-        if file.is_file():
-            break
-    else:
-        return pathspec.GitIgnoreSpec.from_lines(_NEVER)
-    # As git does: a byte order mark is no part of the first pattern.
-    lines = file.read_text("utf-8-sig", errors="replace").split("\n")
-    try:
-        return pathspec.GitIgnoreSpec.from_lines([*lines, *_NEVER])
-    except ValueError as error:
-        raise SnapshotException(f"{file}: {error}") from error
-
-
-def _ignored(rules: PathSpec[Any], path: str) -> bool:
-    """Whether the last rule that is about ``path`` excludes it, as git decides.
-
-    A pattern of pathspec also matches whatever lies below what it is about; it marks the slash behind that
-    by a group. ``PathSpec.match_file`` weighs such matches against others and gets ``*``, ``!*/``, ``!*.py``
-    wrong; here they do not count, because nobody asks for what lies in an excluded folder. Nor does ``a/**``
-    count for the folder ``a/`` itself.
+    To ask the rules about every file takes longer than the walk, so they are asked about folders, and only
+    about those that are not known. A new file that they exclude is listed until `_drop_ignored`.
     """
-    for rule in reversed(list(rules.patterns)):
-        for match in rule.regex.finditer(path) if rule.include is not None else ():
-            marks = [match.end(mark) for mark in match.re.groupindex if match.end(mark) != -1]
-            if all(mark == len(path) for mark in marks) and (
-                marks or match.group() != path or path[-1] != "/"
-            ):
-                return bool(rule.include)
-    return False
+    let_in = frozenset(known.entered if known else ())
+    kept_out = frozenset(known.skipped if known else ())
+    entered: list[str] = []
+    skipped: list[str] = []
+    folders = [("", tree.root)]
+    while folders:
+        below, folder = folders.pop()
+        with os.scandir(folder) as scan:
+            for child in scan:
+                is_link = child.is_symlink()
+                is_folder = not is_link and child.is_dir(follow_symlinks=False)
+                path = f"{below}{child.name}/" if is_folder else f"{below}{child.name}"
+                if path in kept_out:
+                    skipped.append(path)
+                elif is_folder:
+                    if path in let_in or not rules.exclude(path):
+                        entered.append(path)
+                        folders.append((path, child.path))
+                    else:
+                        skipped.append(path)
+                elif is_link:
+                    # A link to a folder is kept as a link, too.
+                    target = os.readlink(child.path)
+                    if not _stays_inside(tree.root, path, target) and not rules.exclude(path):
+                        raise SnapshotException(
+                            f"Source directory {str(directory)!r}: the link {path} to {target!r} "
+                            f"points outside of it, at nothing, or is not relative. "
+                            f"Copy what it points at, or list it in .amlignore."
+                        )
+                    tree.lines.append(f"{path}\0>{target}")
+                else:
+                    try:
+                        status = child.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue
+                    except OSError:
+                        if rules.exclude(path):
+                            continue
+                        raise
+                    if stat.S_ISREG(status.st_mode):
+                        tree.lines.append(f"{path}\0{state(status)}")
+    tree.lines.sort()
+    return entered, skipped
 
 
-def _stays_inside(link: Path, directory: Path) -> bool:
+def _drop_ignored(tree: Tree, rules: _IgnoreRules) -> list[str]:
+    """Take the files that the rules exclude out of ``tree`` and return their paths."""
+    kept, dropped = [], []
+    for line in tree.lines:
+        path = line.partition("\0")[0]
+        if rules.exclude(path):
+            dropped.append(path)
+        else:
+            kept.append(line)
+    tree.lines = kept
+    return dropped
+
+
+def _stays_inside(root: str, link: str, target: str) -> bool:
     """Whether a link leads to something in the directory, wherever the directory is unpacked."""
-    target = os.readlink(link)
-    named = os.path.normpath(os.path.join(link.parent.relative_to(directory), target))
+    named = os.path.normpath(os.path.join(os.path.dirname(link), target))
     if os.path.isabs(target) or named.split(os.sep)[0] == "..":
         return False
-    real, root = os.path.realpath(link), os.path.realpath(directory)
+    real = os.path.realpath(os.path.join(root, link))
     return os.path.exists(real) and os.path.commonpath([real, root]) == root
 
 
-def _raise(error: OSError) -> None:
-    raise error
+class _IgnoreRules:
+    """What an ignore file, and what no step's code is, leave out of a snapshot.
+
+    :raises OSError: the file cannot be read.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        files = (directory / name for name in IGNORE_FILES)
+        self._file = next((file for file in files if file.is_file()), None)
+        # As git does: a byte order mark is no part of the first pattern.
+        self._text = self._file.read_text("utf-8-sig", errors="replace") if self._file else None
+
+    @cached_property
+    def key(self) -> str:
+        """Equal keys are equal rules."""
+        parts = [_NEVER_FOLDERS, _NEVER_FILES, _NEVER_ENDINGS, self._text]
+        if self._text is not None:
+            library = importlib.util.find_spec("pathspec")
+            parts.append(state(os.stat(library.origin)) if library and library.origin else None)
+        return hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def exclude(self, path: str) -> bool:
+        """Whether ``path`` is left out; that of a folder ends with a slash.
+
+        The last rule that is about ``path`` decides, as for git. A pattern of pathspec also matches whatever
+        lies below what it is about; it marks the slash behind that by a group. ``PathSpec.match_file`` weighs
+        such matches against others and gets ``*``, ``!*/``, ``!*.py`` wrong; here they do not count, because
+        nobody asks for what lies in an excluded folder. Nor does ``a/**`` count for the folder ``a/`` itself.
+        """
+        name = path[path.rfind("/", 0, -1) + 1 :]
+        if name in _NEVER_FOLDERS or name in _NEVER_FILES or name.endswith(_NEVER_ENDINGS):
+            return True
+        for regex, exclude in self._patterns:
+            for match in regex.finditer(path):
+                marks = [match.end(mark) for mark in match.re.groupindex if match.end(mark) != -1]
+                if all(mark == len(path) for mark in marks) and (
+                    marks or match.group() != path or path[-1] != "/"
+                ):
+                    return exclude
+        return False
+
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], bool]]:
+        """The patterns of the file, the last first as it has the last word, and whether each excludes."""
+        if self._text is None:
+            return []
+        import pathspec
+
+        try:
+            found = pathspec.GitIgnoreSpec.from_lines(self._text.split("\n")).patterns
+        except ValueError as error:
+            raise SnapshotException(f"{self._file}: {error}") from error
+        return [(rule.regex, bool(rule.include)) for rule in reversed(list(found)) if rule.regex is not None]
+
+
+@contextmanager
+def _explained(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except SnapshotException:
+        raise
+    except (OSError, MlstepsException) as error:
+        raise SnapshotException(f"Source directory {str(directory)!r} cannot be read: {error}") from error

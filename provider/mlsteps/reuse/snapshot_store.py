@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from mlsteps.exceptions import SnapshotException
 from mlsteps.launcher.snapshot_archive import write_archive
+from mlsteps.reuse.digest_cache import DigestCache
 from mlsteps.reuse.snapshot import Snapshot, archive_digest, take_snapshot
 
 _ATTEMPTS = 3
@@ -27,16 +28,19 @@ class ArchiveStore(Protocol):
         """Copy a local file to the store."""
 
 
-def store_snapshot(directory: Path, store: ArchiveStore, folder: str, cache: Path) -> tuple[Snapshot, Path]:
+def store_snapshot(
+    directory: Path, store: ArchiveStore, folder: str, cache: Path, digests: DigestCache | None = None
+) -> tuple[Snapshot, Path]:
     """Snapshot a source directory; its archive is on ``store`` below ``folder`` afterwards.
 
     :param cache: A local folder for archives where the store is not one.
+    :param digests: Of files that have been read before.
     :returns: The snapshot, and its archive on this machine.
     :raises SnapshotException: the directory cannot be read, or does not keep still.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            snapshot = take_snapshot(directory)
+            snapshot = take_snapshot(directory, digests)
             name = f"{snapshot.digest.rpartition(':')[2]}.zip"
             kept = store.local_path(f"{folder}/{name}")
             archive = kept if kept is not None else cache / name
