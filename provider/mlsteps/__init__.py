@@ -27,6 +27,7 @@ _PUBLIC = {
     "PipelineRun": "mlsteps.runs",
     "PortDataReference": "mlsteps.data",
     "PythonScriptStep": "mlsteps.steps",
+    "ReuseSensor": "mlsteps.sensors",
     "Run": "mlsteps.run",
     "RunConfiguration": "mlsteps.environment",
     "StepRun": "mlsteps.runs",
@@ -50,6 +51,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "PipelineRun",
     "PortDataReference",
     "PythonScriptStep",
+    "ReuseSensor",
     "Run",
     "RunConfiguration",
     "StepRun",
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     from mlsteps.pipeline import Pipeline
     from mlsteps.run import Run
     from mlsteps.runs import Experiment, PipelineRun, StepRun
+    from mlsteps.sensors import ReuseSensor
     from mlsteps.steps import PythonScriptStep, StepSequence
     from mlsteps.workspace import Workspace
 

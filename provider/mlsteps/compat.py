@@ -51,6 +51,7 @@ __all__ = [
     "conf",
     "current_dag",
     "current_task_group",
+    "set_xcom",
 ]
 
 
@@ -77,6 +78,13 @@ def allow_references() -> None:
         serde.allow_class(PortDataReference)
     else:  # 3.1 and 3.2 keep the set that allow_class adds to, without the function
         serde._extra_allowed.add(f"{PortDataReference.__module__}.{PortDataReference.__qualname__}")
+
+
+def set_xcom(key: str, value: Any, *, dag_id: str, task_id: str, run_id: str, map_index: int = -1) -> None:
+    """Push an XCom in the name of another task of the same run."""
+    from airflow.sdk.execution_time.xcom import XCom
+
+    XCom.set(key, value, dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=map_index)
 
 
 def empty_dag_bag(folder: str) -> Any:

@@ -23,6 +23,8 @@ def get_provider_info() -> dict[str, Any]:
         "operators": [
             {"integration-name": _INTEGRATION, "python-modules": ["mlsteps.steps.python_script_step"]}
         ],
+        "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["mlsteps.sensors.reuse"]}],
+        "extra-links": ["mlsteps.steps.reuse_link.ReusedFromLink"],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["mlsteps.hooks.workspace"]}],
         "connection-types": [_WORKSPACE_CONNECTION],
         "config": {"mlsteps": _CONFIG},

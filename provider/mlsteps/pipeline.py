@@ -11,9 +11,12 @@ from airflow.sdk import DAG
 
 from mlsteps.exceptions import MlstepsException, PipelineParameterError, PipelineValidationError
 from mlsteps.graph import Graph
+from mlsteps.sensors import ReuseSensor
+from mlsteps.steps.base import SKIP, SUCCESS
 from mlsteps.steps.declaration import declaring_file
 from mlsteps.steps.directories import find_directory
-from mlsteps.steps.form import form_field
+from mlsteps.steps.form import form_field, regenerate_field
+from mlsteps.steps.parameters import REGENERATE
 from mlsteps.steps.task_ids import free_task_id
 
 if TYPE_CHECKING:
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from mlsteps.runs import Experiment, PipelineRun
     from mlsteps.steps import PipelineStep
     from mlsteps.workspace import Workspace
+
+# The task that plans what is reused.
+SENSOR_ID = "reuse"
 
 
 class Pipeline:
@@ -36,6 +42,8 @@ class Pipeline:
     :param default_datastore: Where outputs go that name no datastore.
     :param default_source_directory: For steps that name none.
     :param resolve_closure: Add steps that the given ones need.
+    :param on_reuse: For steps that do not say: ``skip`` (default) shows a step that was reused as skipped,
+        ``success`` as one that ran.
 
     :raises PipelineValidationError: the steps do not form a pipeline.
     :raises PipelineParameterError: a parameter has two defaults.
@@ -51,8 +59,15 @@ class Pipeline:
         default_datastore: Datastore | str | None = None,
         default_source_directory: str | os.PathLike[str] | None = None,
         resolve_closure: bool = True,
+        *,
+        on_reuse: str | None = None,
         **kwargs: Any,
     ) -> None:
+        if on_reuse not in (None, SKIP, SUCCESS):
+            raise PipelineValidationError(
+                f"Pipeline, argument 'on_reuse': expected {SKIP!r} or {SUCCESS!r}, got {on_reuse!r}."
+            )
+        self.on_reuse = on_reuse
         unknown = sorted(
             set(kwargs) - {"_workflow_provider", "_service_endpoint", "enable_email_notification"}
         )
@@ -115,6 +130,7 @@ class Pipeline:
         :param dag_arguments: Whatever else ``airflow.sdk.DAG`` takes; ``params`` are added to the pipeline's.
         """
         fields = {name: form_field(parameter) for name, parameter in self._parameters.items()}
+        fields[REGENERATE] = regenerate_field([step.name for step in self._graph.steps])
         dag_arguments["params"] = {**fields, **(dag_arguments.get("params") or {})}
         dag_arguments.setdefault("description", self.description)
         dag_arguments.setdefault("catchup", False)
@@ -130,7 +146,16 @@ class Pipeline:
         for edge in self._graph.edges:
             if not edge.data:
                 made[id(edge.after)].set_upstream(made[id(edge.before)])
+        self._put_sensor_in_front(dag)
         return dag
+
+    @staticmethod
+    def _put_sensor_in_front(dag: DAG) -> None:
+        """One task that skips all steps that are unchanged, if any step wants that."""
+        steps: list[Any] = list(dag.tasks)
+        if any(step.allow_reuse and step.skips_when_reused for step in steps):
+            sensor = ReuseSensor(task_id=free_task_id(SENSOR_ID, dag), dag=dag)
+            sensor.set_downstream([step for step in steps if not step.upstream_task_ids])
 
     def submit(
         self,
@@ -165,11 +190,14 @@ class Pipeline:
         tags: Mapping[str, str],
         parameters: Mapping[str, Any],
         continue_on_step_failure: bool,
+        regenerate_outputs: bool = False,
     ) -> PipelineRun:
         """Run it in this process to its end; what :meth:`mlsteps.Experiment.submit` calls."""
         from mlsteps.submission import run_in_process
 
-        return run_in_process(self, experiment, tags, parameters, continue_on_step_failure)
+        return run_in_process(
+            self, experiment, tags, parameters, continue_on_step_failure, regenerate_outputs
+        )
 
     def check_parameters(self, values: Mapping[str, Any] | None) -> dict[str, Any]:
         """Values for a run, as JSON.
@@ -192,6 +220,8 @@ class Pipeline:
             changes["workspace"] = self.workspace
         if given.get("default_datastore") is None:
             changes["default_datastore"] = self.default_datastore
+        if given.get("on_reuse") is None:
+            changes["on_reuse"] = self.on_reuse
         # Absolute, because the same step made again must not look beside another file.
         changes["source_directory"] = self._source_directory(step)
         return changes

@@ -12,6 +12,7 @@ from mlsteps.runs import Experiment, PipelineRun
 from mlsteps.runs.dag_ids import dag_id_from_name
 from mlsteps.steps.attempt import CONF_KEY
 from mlsteps.steps.observers import observing
+from mlsteps.steps.parameters import REGENERATE
 
 if TYPE_CHECKING:
     from mlsteps.pipeline import Pipeline
@@ -24,6 +25,7 @@ def run_in_process(
     tags: Mapping[str, str],
     parameters: Mapping[str, Any],
     continue_on_step_failure: bool,
+    regenerate_outputs: bool = False,
 ) -> PipelineRun:
     """Run a pipeline to its end, one step after the other.
 
@@ -35,6 +37,8 @@ def run_in_process(
     if problems:
         raise UserErrorException("The pipeline cannot run:\n" + "\n".join(problems))
     dag = pipeline.to_dag(dag_id_from_name(experiment.name), dag_display_name=experiment.name)
+    if regenerate_outputs:
+        values[REGENERATE] = "all"
     conf = {**values, CONF_KEY: {"tags": {key: str(value) for key, value in tags.items()}}}
     if continue_on_step_failure:
         finished = run_dag(dag, conf)

@@ -92,7 +92,7 @@ def test_pipelines_without_a_dag_run_too_and_several_are_reported_together(mlste
         (["mixed.py", "-p", "greeting=howdy"], "Parameter 'greeting' of 'mixed' cannot be 'howdy'"),
         (
             ["mixed.py", "-p", "tmies=1"],
-            "There is no parameter 'tmies'; there is fail, greeting, loud, rate, times",
+            "There is no parameter 'tmies'; there is fail, greeting, loud, rate, regenerate_outputs, times",
         ),
         (["mixed.py", "-p", "times"], "--param 'times' is not of the form NAME=VALUE"),
         (["mixed.py", "--dag", "other"], "has no DAG 'other'; it has mixed"),

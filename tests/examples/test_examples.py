@@ -33,7 +33,7 @@ AFTER_SEED = {
     task: {*MODELS[task], "seed_of_the_week"} for task in ("prepare", "train_logistic", "train_forest")
 }
 EDGES = {
-    "compare_models": MODELS,
+    "compare_models": {**MODELS, "prepare": {"reuse"}, "reuse": set()},
     "compare_models_taskflow": {
         **MODELS,
         **AFTER_SEED,
@@ -41,7 +41,7 @@ EDGES = {
         "announcement": {"compare", "evaluate"},
         "tell": {"announcement"},
     },
-    "train_with_parameters": {"train": set()},
+    "train_with_parameters": {"train": {"reuse"}, "reuse": set()},
 }
 
 # Airflow gives a DAG file 30 s; what an example adds to Airflow's own start should not be felt.
@@ -90,10 +90,11 @@ def test_parsing_is_fast_and_imports_nothing_heavy(name: str) -> None:
 def test_fields_of_the_trigger_form() -> None:
     (dag,) = load_dags(EXAMPLES / "train_with_parameters.py")
     types = {name: dag.params.get_param(name).schema["type"] for name in dag.params}
+    assert types.pop("regenerate_outputs")[0] == "array"
     assert types == {"loss": "string", "epochs": "integer", "learning_rate": "number", "average": "boolean"}
     assert dag.params.get_param("loss").schema["enum"] == ["log_loss", "hinge", "modified_huber"]
     (dag,) = load_dags(EXAMPLES / "compare_models_taskflow.py")
-    assert dag.params.dump() == {"minimum_auc": 0.95, "test_size": 0.2}
+    assert dag.params.dump() == {"minimum_auc": 0.95, "test_size": 0.2, "regenerate_outputs": []}
 
 
 # Running

@@ -63,6 +63,51 @@ def run(
 
 
 @app.command()
+def plan(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A DAG file.", show_default=False)],
+    param: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="A parameter of the run; may be repeated."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    dag: Annotated[
+        str | None, typer.Option("--dag", metavar="ID", help="Only this DAG of the file.", show_default=False)
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Tell what a run of a DAG file would reuse and what it would run, and why. Nothing is run."""
+    from mlsteps.cli.plan import plan_file, tell, to_json
+
+    with _errors(), _output(json) as out:
+        _use(workspace)
+        plans = plan_file(file, param or [], dag)
+        if json:
+            out.write(to_json(plans) + "\n")
+        else:
+            tell(plans)
+
+
+@app.command()
+def explain(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run id, the end of one, or 'last'.", show_default=False)
+    ],
+    step: Annotated[
+        str | None,
+        typer.Argument(metavar="[STEP]", help="Only this step, with everything.", show_default=False),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Say why each step of a run ran, or was reused."""
+    from mlsteps.cli.explain import explain_command
+
+    with _errors():
+        _use(workspace)
+        explain_command(run, step, as_json=json)
+
+
+@app.command()
 def runs(
     dag: Annotated[
         str | None, typer.Argument(metavar="[DAG]", help="Only runs of this DAG.", show_default=False)

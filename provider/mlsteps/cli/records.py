@@ -51,12 +51,7 @@ def show_command(run_id: str, step_name: str | None, *, logs: bool, as_json: boo
     run = find_run(store, run_id)
     steps = read_steps(store, run)
     if step_name is not None:
-        steps = [step for step in steps if step_name in (step.name, step.name.strip(), step.task_id)]
-        if not steps:
-            known = ", ".join(repr(step.name) for step in run.steps)
-            raise WorkspaceException(
-                f"Run {run.run_id!r} has no record of a step {step_name!r}; it has {known}."
-            )
+        steps = steps_called(step_name, run, steps)
     if as_json:
         print(values.dumps({**_summary(store, run), "steps": [asdict(step) for step in steps]}))
         return
@@ -106,6 +101,18 @@ def find_run(store: Store, wanted: str) -> RunRecord:
     raise WorkspaceException(f"{len(found)} runs end in {wanted!r}: {names}.")
 
 
+def steps_called(name: str, run: RunRecord, steps: list[StepRecord]) -> list[StepRecord]:
+    """Those of a run's steps that go by a name or task id.
+
+    :raises WorkspaceException: none does.
+    """
+    found = [step for step in steps if name in (step.name, step.name.strip(), step.task_id)]
+    if not found:
+        known = ", ".join(repr(step.name) for step in run.steps)
+        raise WorkspaceException(f"Run {run.run_id!r} has no record of a step {name!r}; it has {known}.")
+    return found
+
+
 def _summary(store: Store, run: RunRecord) -> dict[str, Any]:
     from mlsteps.records import parent_metric_events
     from mlsteps.run.metrics import aggregate
@@ -138,7 +145,7 @@ def _as_step(step: StepRecord) -> dict[str, Any]:
 
 def _print_log(console: Console, store: Store, step: StepRecord, name: str) -> None:
     try:
-        text = store.read(f"{step.try_folder}/{name}").decode("utf-8", errors="replace")
+        text = store.read(f"{step.kept_folder}/{name}").decode("utf-8", errors="replace")
     except FileNotFoundError:
         return
     if text:

@@ -17,6 +17,8 @@ from mlsteps.workspace import Workspace
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
+    from mlsteps.steps import PipelineStep
+
 
 def run_file(file: Path, params: Sequence[str], only: str | None, *, verbose: bool = False) -> RunReport:
     """Run the DAGs of a file one after the other, with progress on the error stream.
@@ -29,16 +31,10 @@ def run_file(file: Path, params: Sequence[str], only: str | None, *, verbose: bo
         quieten()
     from mlsteps.cli.progress import Progress
     from mlsteps.compat import listening
-    from mlsteps.dag_files import load_dags
     from mlsteps.steps.observers import observing
 
-    dags = load_dags(file)
-    if only is not None:
-        known = [dag.dag_id for dag in dags]
-        dags = [dag for dag in dags if dag.dag_id == only]
-        if not dags:
-            raise UserErrorException(f"{file} has no DAG {only!r}; it has {', '.join(known)}.")
-    confs = _parameters(dags, params)
+    dags = chosen_dags(file, only)
+    confs = parameters_of(dags, params)
     for dag in dags:
         _check(dag)
     reports = []
@@ -57,8 +53,29 @@ def run_file(file: Path, params: Sequence[str], only: str | None, *, verbose: bo
     return RunReport(tuple(reports))
 
 
-def _parameters(dags: Sequence[DAG], params: Sequence[str]) -> dict[str, dict[str, Any]]:
+def chosen_dags(file: Path, only: str | None) -> list[DAG]:
+    """The DAGs of a file, or the one with an id.
+
+    :raises UserErrorException: the file cannot be read, or has no such DAG.
+    """
+    from mlsteps.dag_files import load_dags
+
+    dags = load_dags(file)
+    if only is None:
+        return dags
+    chosen = [dag for dag in dags if dag.dag_id == only]
+    if not chosen:
+        known = ", ".join(dag.dag_id for dag in dags)
+        raise UserErrorException(f"{file} has no DAG {only!r}; it has {known}.")
+    return chosen
+
+
+def parameters_of(dags: Sequence[DAG], params: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Values for each DAG; a parameter goes to every DAG that has it."""
+    from mlsteps.steps.parameters import REGENERATE
+    from mlsteps.steps.planning import is_step, step_name
+    from mlsteps.steps.regenerate import Regenerate
+
     confs: dict[str, dict[str, Any]] = {dag.dag_id: {} for dag in dags}
     for text in params:
         name, equals, value = text.partition("=")
@@ -70,6 +87,9 @@ def _parameters(dags: Sequence[DAG], params: Sequence[str]) -> dict[str, dict[st
             raise PipelineParameterError(f"There is no parameter {name!r}; there is {known}.")
         for dag in takers:
             confs[dag.dag_id][name] = _typed(name, value, dag)
+    for dag in dags:
+        names = [name for task in dag.tasks if is_step(task) for name in (task.task_id, step_name(task))]
+        Regenerate.parse(confs[dag.dag_id].get(REGENERATE)).check(names)
     return confs
 
 
@@ -79,7 +99,7 @@ def _typed(name: str, text: str, dag: DAG) -> Any:
     declared = param.schema.get("type")
     types = declared if isinstance(declared, list) else [declared]
     candidates: list[Any] = []
-    if "string" not in types:
+    if "string" not in types or "array" in types:
         with contextlib.suppress(ValueError):
             candidates.append(json.loads(text if text not in ("True", "False") else text.lower()))
     if "string" in types or declared is None:
@@ -97,7 +117,7 @@ def _typed(name: str, text: str, dag: DAG) -> Any:
     ) from error
 
 
-def _steps(dag: DAG) -> list[Any]:
+def _steps(dag: DAG) -> list[PipelineStep]:
     from mlsteps.steps import PipelineStep
 
     return [task for task in dag.tasks if isinstance(task, PipelineStep)]

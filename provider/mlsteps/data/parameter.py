@@ -19,13 +19,21 @@ class PipelineParameter:
     :param name: The name in the trigger form, the REST call and ``pipeline_parameters=``.
     :param default_value: A str, int, float, bool or :class:`~mlsteps.DataPath`.
         Its type is the parameter's type.
+    :param in_fingerprint: Whether another value is a change that a step has to run again for. False is for
+        what does not touch results: a build number, a run's name. (Not in SDK v1.)
 
     The script gets the value as text, in its arguments and in the environment variable
     ``AML_PARAMETER_<name>``.
     (SDK v1: ``azureml.pipeline.core.PipelineParameter``.)
     """
 
-    def __init__(self, name: str, default_value: str | int | float | bool | DataPath) -> None:
+    def __init__(
+        self,
+        name: str,
+        default_value: str | int | float | bool | DataPath,
+        *,
+        in_fingerprint: bool = True,
+    ) -> None:
         from mlsteps.data.reference import DataPath
 
         if not is_text(name):
@@ -37,6 +45,7 @@ class PipelineParameter:
             )
         self.name = name
         self.default_value = default_value
+        self.in_fingerprint = in_fingerprint
 
     def __repr__(self) -> str:
         return f"PipelineParameter(name={self.name!r}, default_value={self.default_value!r})"

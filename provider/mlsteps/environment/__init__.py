@@ -2,6 +2,7 @@
 
 from mlsteps.environment.conda_dependencies import CondaDependencies
 from mlsteps.environment.environment import Environment
+from mlsteps.environment.identity import environment_identity
 from mlsteps.environment.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, MPI_CPU_IMAGE, MPI_GPU_IMAGE
 from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan, plan_environment
 from mlsteps.environment.python_for import python_for
@@ -53,6 +54,7 @@ __all__ = [
     "SparkSection",
     "TensorflowConfiguration",
     "VirtualEnvironments",
+    "environment_identity",
     "plan_environment",
     "python_for",
 ]

@@ -46,6 +46,10 @@ class StepRecord:
     :param models: Models it registered, as ``name:version``.
     :param exit_code, signal: How its script ended.
     :param error: The error as it was told.
+    :param fingerprint, key: What decides whether its result may stand for another run, and what that is the
+        hash of.
+    :param decision: Why it ran or was reused, as data; ``reason`` has it in words.
+    :param reused_from: The try whose result it has, if it was reused.
     """
 
     dag_id: str
@@ -81,6 +85,10 @@ class StepRecord:
     exit_code: int | None = None
     signal: str | None = None
     error: str | None = None
+    fingerprint: str | None = None
+    key: Mapping[str, Any] = field(default_factory=dict)
+    decision: Mapping[str, Any] = field(default_factory=dict)
+    reused_from: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -91,6 +99,11 @@ class StepRecord:
     def try_folder(self) -> str:
         """The folder of this try on the record store."""
         return layout.try_folder(self.dag_id, self.run_id, self.task_id, self.map_index, self.try_number)
+
+    @property
+    def kept_folder(self) -> str:
+        """Where its kept files and logs lie: of a reused step with the try that made them."""
+        return str(self.reused_from.get("folder") or self.try_folder)
 
     @property
     def finished(self) -> bool:

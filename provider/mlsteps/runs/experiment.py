@@ -24,6 +24,7 @@ class Submittable(Protocol):
         tags: Mapping[str, str],
         parameters: Mapping[str, Any],
         continue_on_step_failure: bool,
+        regenerate_outputs: bool,
     ) -> PipelineRun:
         """Run to the end, here and now."""
 
@@ -72,6 +73,7 @@ class Experiment:
             tags=tags or {},
             parameters=pipeline_parameters or kwargs.get("pipeline_params") or {},
             continue_on_step_failure=continue_on_step_failure,
+            regenerate_outputs=regenerate_outputs,
         )
 
     def get_runs(self, **kwargs: Any) -> Iterator[PipelineRun]:

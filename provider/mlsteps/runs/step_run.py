@@ -55,6 +55,14 @@ class StepRun:
         """``Running``, ``Completed``, ``Failed`` or ``Canceled``."""
         return STATUS[self.record.state][1]
 
+    @property
+    def reused_from(self) -> dict[str, Any] | None:
+        """The try whose result it has: dag_id, run_id, task_id...; None if it ran itself.
+
+        (SDK v1 tells by the properties ``azureml.reusedrunid`` and ``azureml.reusedpipeline``.)
+        """
+        return dict(self.record.reused_from) or None
+
     def get_metrics(self, name: str | None = None, **kwargs: Any) -> dict[str, Any]:
         """What its script logged."""
         return picked(dict(self.record.metrics), name)
@@ -105,7 +113,7 @@ class StepRun:
                 f"Step {self.name!r} kept no file {name!r}; it kept {', '.join(self.record.files) or 'none'}."
             )
         target = Path(output_file_path or Path(name).name)
-        self._store.get_file(f"{self.record.try_folder}/files/{name}", target)
+        self._store.get_file(f"{self.record.kept_folder}/files/{name}", target)
 
     def wait_for_completion(
         self, show_output: bool = True, timeout_seconds: float = float("inf"), raise_on_error: bool = True
@@ -123,7 +131,7 @@ class StepRun:
 
     def _log(self, file: str) -> str:
         try:
-            return self._store.read(f"{self.record.try_folder}/{file}").decode("utf-8", errors="replace")
+            return self._store.read(f"{self.record.kept_folder}/{file}").decode("utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.data import Producer
 from mlsteps.records import layout
+from mlsteps.records.step import RAN, REUSED, read_tries
+from mlsteps.steps.parameters import REGENERATE
+from mlsteps.steps.regenerate import Regenerate
 
 # Key of a DAG run's conf that holds what is not a parameter: tags given at submission.
 CONF_KEY = "mlsteps"
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
 
     from mlsteps.data.stores import Store
-    from mlsteps.steps.base import PipelineStep
     from mlsteps.workspace import Workspace
 
 
@@ -26,13 +28,15 @@ if TYPE_CHECKING:
 class Attempt:
     """Who is running: everything that names this try, taken from Airflow once.
 
+    :param step: The operator: a step, or the sensor that plans them.
     :param parameters: The DAG run's parameters, by name.
     :param trigger: How the run was started: manual, scheduled...
+    :param regenerate: Which steps shall run although nothing changed.
     :param tags: Given to the run at its submission.
     :param supervisor: The process that answers for this one to Airflow, where there is one.
     """
 
-    step: PipelineStep
+    step: Any
     dag_id: str
     run_id: str
     task_id: str
@@ -40,15 +44,17 @@ class Attempt:
     try_number: int
     max_tries: int
     trigger: str
+    regenerate: Regenerate = field(default_factory=Regenerate)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     supervisor: int | None = None
 
     @classmethod
-    def of(cls, step: PipelineStep, context: Context) -> Attempt:
+    def of(cls, step: BaseOperator, context: Context) -> Attempt:
         """The try that Airflow's context describes."""
         ti, dag_run = context["ti"], context["dag_run"]
         parameters = dict(context["params"])
+        regenerate = Regenerate.parse(parameters.pop(REGENERATE, None))
         submission = parameters.pop(CONF_KEY, None) or (dag_run.conf or {}).get(CONF_KEY) or {}
         return cls(
             step=step,
@@ -59,6 +65,7 @@ class Attempt:
             try_number=ti.try_number,
             max_tries=(ti.max_tries or 0) + 1,
             trigger=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
+            regenerate=regenerate,
             parameters=parameters,
             tags=dict(submission.get("tags") or {}),
             # Airflow's worker gives a task its bundle; a test run in a process of the user's own does not.
@@ -68,12 +75,27 @@ class Attempt:
     @cached_property
     def workspace(self) -> Workspace:
         """The workspace it works in."""
-        return self.step.effective_workspace()
+        found: Workspace = self.step.effective_workspace()
+        return found
 
     @cached_property
     def records(self) -> Store:
         """Where its record is kept."""
         return self.workspace.record_store()
+
+    @cached_property
+    def cleared(self) -> bool:
+        """Whether somebody wants this step to run again that had been done with in this very run.
+
+        Airflow does not tell a task that it was cleared, but an earlier try of it ended well.
+        """
+        folder = layout.step_folder(self.dag_id, self.run_id, self.task_id, self.map_index)
+        if self.try_number > 1 and self.max_tries <= (self.step.retries or 0) + 1:
+            return False  # a retry, after a kill between the last word of a try and its end
+        return any(
+            record.state in (RAN, REUSED) and record.try_number < self.try_number
+            for record in read_tries(self.records, folder)
+        )
 
     @property
     def step_run_id(self) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk import BaseOperator, TriggerRule, XComArg
 
 from mlsteps.compat import XComNotFound, allow_references, current_dag
 from mlsteps.compute.base import ComputeTarget
@@ -27,6 +28,7 @@ from mlsteps.steps.ports import (
     make_outputs,
     separate_names,
 )
+from mlsteps.steps.reuse_link import ReusedFromLink
 from mlsteps.steps.task_ids import free_task_id, task_id_from_name
 from mlsteps.workspace import WORKSPACE_FILE, WORKSPACE_VARIABLE, Workspace
 
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
     from mlsteps.data import Datastore, PortDataReference
 
 allow_references()
+
+# Values of on_reuse.
+SKIP, SUCCESS = "skip", "success"
+
+_A_DAY = timedelta(days=1)
 
 
 class PipelineStep(BaseOperator, metaclass=StepMeta):
@@ -55,6 +62,15 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         Templated.
     :param compute_target: A compute target or its name in the workspace; default: the workspace's.
     :param source_directory: Folder that is snapshotted; relative to the DAG file, or to the working folder.
+    :param allow_reuse: Whether an earlier result may stand for this step when nothing changed.
+    :param version: Part of what decides whether something changed.
+    :param hash_paths: Further files or folders, relative to ``source_directory``, whose content counts.
+    :param on_reuse: How Airflow shows that it was reused: ``skip`` (default) as a skipped task; ``success``
+        as one that ran, so that tasks behind it with Airflow's default trigger rule run too.
+    :param reuse_max_age: How old a result may be to stand for this step, as a timedelta or in seconds;
+        default: any age.
+    :param reuse_timeout: How long to wait for a run that is computing the same result right now before
+        computing it here too, as a timedelta or in seconds. Default: a day; one that dies is not waited for.
     :param script_params: SDK v1's ``params``: values for the environment variables ``AML_PARAMETER_<name>``.
     :param workspace: Default: the pipeline's, else ``workspace.yaml`` beside the DAG file, else the default.
     :param default_datastore: For outputs that name none. Default: the workspace's.
@@ -67,6 +83,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
 
     template_fields: Sequence[str] = ("arguments", "script_params", "upstream_outputs")
     ui_color = "#dbeafe"
+    operator_extra_links = (ReusedFromLink(),)
 
     step_type: ClassVar[str] = "PipelineStep"
 
@@ -78,6 +95,9 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     allow_reuse: bool
     version: str | None
     hash_paths: list[str]
+    on_reuse: str | None
+    reuse_max_age: timedelta | None
+    reuse_timeout: float
     workspace: Workspace | None
     default_datastore: Datastore | None
     input_ports: tuple[InputPort, ...]
@@ -88,6 +108,9 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     upstream_outputs: dict[str, XComArg]
     base_directory: Path
     source_directory: Path
+    # Where the result came from that was handed on, once that is known.
+    reused_from_url: str
+    trigger_rule_is_ours: bool
     _run_after_steps: list[PipelineStep]
     _watcher: JobWatcher | None
 
@@ -104,6 +127,9 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         allow_reuse: bool = True,
         version: str | None = None,
         hash_paths: Sequence[str] | None = None,
+        on_reuse: str | None = None,
+        reuse_max_age: timedelta | float | None = None,
+        reuse_timeout: timedelta | float | None = None,
         workspace: Workspace | None = None,
         default_datastore: Datastore | None = None,
         task_id: str | None = None,
@@ -116,6 +142,10 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
             task_id = free_task_id(task_id_from_name(name), kwargs.get("dag"), kwargs.get("task_group"))
         if name != task_id:
             kwargs.setdefault("task_display_name", name)
+        # A step that was reused is skipped, and that must not skip what comes after it.
+        ours = "trigger_rule" not in kwargs and "trigger_rule" not in (kwargs.get("default_args") or {})
+        if ours:
+            kwargs["trigger_rule"] = TriggerRule.NONE_FAILED
         super().__init__(task_id=task_id, **kwargs)
 
         input_ports, output_ports = make_inputs(name, inputs), make_outputs(name, outputs)
@@ -131,6 +161,11 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
             allow_reuse=allow_reuse,
             version=version,
             hash_paths=list(hash_paths or ()),
+            on_reuse=_checked_on_reuse(name, on_reuse),
+            reuse_max_age=_checked_age(name, "reuse_max_age", reuse_max_age),
+            reuse_timeout=(_checked_age(name, "reuse_timeout", reuse_timeout) or _A_DAY).total_seconds(),
+            reused_from_url="",
+            trigger_rule_is_ours=ours,
             workspace=workspace,
             default_datastore=default_datastore,
             input_ports=separate_names(name, declared.inputs, declared.outputs),
@@ -172,6 +207,11 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
 
         :raises StepDefinitionError: naming what is missing.
         """
+
+    @property
+    def skips_when_reused(self) -> bool:
+        """Whether Airflow shows it as skipped when an earlier result stands for it."""
+        return self.on_reuse != SUCCESS
 
     @property
     def run_configuration(self) -> Any:
@@ -264,6 +304,8 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
             given["task_id"] = free_task_id(task_id_from_name(name), dag, given.get("task_group"))
         if name != given["task_id"]:
             given.setdefault("task_display_name", name)
+        if "trigger_rule" not in (dag.default_args if dag is not None else {}):
+            given.setdefault("trigger_rule", TriggerRule.NONE_FAILED)
         return super().partial(**{**given, "name": name, "upstream_outputs": made})
 
     def resolve_template_files(self) -> None:
@@ -280,12 +322,16 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         """Fill arguments and inputs in, before :meth:`execute`.
 
         :raises DataNotFoundException: a step or task that makes an input or an argument left none.
+        :raises AirflowSkipException: a step that makes an input was skipped.
         """
+        from mlsteps.steps.upstream import made_upstream
+
+        self.upstream_outputs = made_upstream(self, context)
         try:
             super().render_template_fields(context, jinja_env)
         except XComNotFound as error:
             raise DataNotFoundException(
-                f"Step {self.name!r} has no data to start with, because a step or task before it left none "
+                f"Step {self.name!r} lacks an argument, because the task that gives it left none "
                 f"in this run (it was skipped, or failed): {error}"
             ) from error
 
@@ -378,6 +424,23 @@ def checked_name(name: object) -> str:
     if isinstance(name, str) and name.strip():
         return name
     raise StepDefinitionError(str(name), "name", f"expected a text, got {name!r}")
+
+
+def _checked_on_reuse(step: str, value: object) -> str | None:
+    if value is None or value in (SKIP, SUCCESS):
+        return value
+    raise StepDefinitionError(
+        step, "on_reuse", f"expected {SKIP!r} or {SUCCESS!r}, got {value!r}", "Leave it out for 'skip'."
+    )
+
+
+def _checked_age(step: str, argument: str, value: object) -> timedelta | None:
+    if value is None:
+        return None
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
+        return timedelta(seconds=seconds)
+    raise StepDefinitionError(step, argument, f"expected a timedelta or seconds, got {value!r}")
 
 
 def _checked_compute(step: str, compute_target: object) -> ComputeTarget | str | None:

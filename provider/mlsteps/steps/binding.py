@@ -1,34 +1,28 @@
-"""Bind: parameters get their values, inputs the data they stand for, outputs their places."""
+"""Bind: a resolved step becomes a job, with a snapshot of its code and places for its outputs."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute import JobInput, JobOutput, StepJob
 from mlsteps.compute.tokens import substitute
-from mlsteps.data import (
-    DataReference,
-    Datastore,
-    OutputFileDatasetConfig,
-    PipelineData,
-    PipelineParameter,
-    PortDataReference,
-)
+from mlsteps.data import Datastore, OutputFileDatasetConfig, PipelineData
 from mlsteps.data.stores.base import clean_path
-from mlsteps.exceptions import DataNotFoundException, StepDefinitionError
 from mlsteps.records import latest_versions, layout, parent_metric_events, read_run, read_steps
 from mlsteps.reuse.snapshot import Snapshot
 from mlsteps.reuse.snapshot_store import store_snapshot
 from mlsteps.run.context import ParentContext, WorkspaceReference
-from mlsteps.steps.links import not_made
-from mlsteps.steps.parameters import parameter_token, parameter_variable
+from mlsteps.steps.caches import digest_cache
+from mlsteps.steps.parameters import parameter_variable
+from mlsteps.steps.resolving import ResolvedInput, ResolvedStep, as_text
 
 if TYPE_CHECKING:
     from mlsteps.steps.attempt import Attempt
-    from mlsteps.steps.ports import InputPort, OutputPort
+    from mlsteps.steps.base import PipelineStep
+    from mlsteps.steps.ports import OutputPort
+    from mlsteps.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -37,44 +31,37 @@ class BoundStep:
 
     :param job: What the compute target is handed.
     :param snapshot: The source directory as it was read.
-    :param parameters: Values of the parameters it uses, by name.
-    :param inputs: By port name, for the record: where the data comes from and its digest.
+    :param resolved: What the job was made from.
     :param datastores: By output port name: the datastore's name.
     """
 
     job: StepJob
     snapshot: Snapshot
-    parameters: Mapping[str, Any]
-    inputs: Mapping[str, Mapping[str, Any]]
+    resolved: ResolvedStep
     datastores: Mapping[str, str]
 
 
-def bind(attempt: Attempt) -> BoundStep:
-    """The step as it will run now.
-
-    :raises DataNotFoundException: an input does not exist.
-    :raises StepDefinitionError: a value cannot be used; the text names step and argument.
-    """
-    step = attempt.step
-    parameters = {p.name: attempt.parameters.get(p.name, p.form_default) for p in step.pipeline_parameters}
-    values = {parameter_token(p): _as_text(parameters[p.name]) for p in step.pipeline_parameters}
-    for name, value in step.script_params.items():
-        values[f"${parameter_variable(name)}"] = substitute(_as_text(value), values)
-    inputs = [_Input(attempt, port, parameters) for port in step.input_ports]
+def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
+    """The step as it will run now."""
+    step, config = attempt.step, attempt.workspace.config
     outputs = [_output(attempt, port) for port in step.output_ports]
-    config = attempt.workspace.config
     snapshot, archive = store_snapshot(
-        step.source_directory, attempt.records, layout.SNAPSHOTS, config.folder / "snapshots"
+        step.source_directory,
+        attempt.records,
+        layout.SNAPSHOTS,
+        config.folder / "snapshots",
+        digest_cache(attempt.workspace),
     )
+    arguments = (substitute(argument, resolved.values) for argument in resolved.arguments)
     job = StepJob(
         id=attempt.step_run_id,
-        command=(*step.command(), *(substitute(_as_text(argument), values) for argument in step.arguments)),
+        command=(*step.command(), *arguments),
         snapshot=archive,
-        inputs=tuple(bound.job_input() for bound in inputs),
+        inputs=tuple(_job_input(given) for given in resolved.inputs),
         outputs=tuple(job_output for job_output, _ in outputs),
         run_configuration=step.run_configuration,
-        variables=_variables(attempt, parameters, values),
-        context=_run_context(attempt, parameters),
+        variables=_variables(attempt, resolved),
+        context=_run_context(attempt, resolved.parameters),
         time_limit=getattr(step.run_configuration, "max_run_duration_seconds", None) or None,
         scratch=config.folder / "scratch",
         environments=config.folder / "environments",
@@ -82,83 +69,27 @@ def bind(attempt: Attempt) -> BoundStep:
     return BoundStep(
         job=job,
         snapshot=snapshot,
-        parameters=parameters,
-        inputs={bound.port.name: bound.description() for bound in inputs},
+        resolved=resolved,
         datastores={job_output.name: datastore.name for job_output, datastore in outputs},
     )
 
 
-class _Input:
-    """An input port and the data it stands for in this run."""
-
-    def __init__(self, attempt: Attempt, port: InputPort, parameters: Mapping[str, Any]) -> None:
-        self.port = port
-        self.step_name = attempt.step.name
-        source: Any = port.source
-        if port.step_data is not None:
-            source = attempt.step.upstream_outputs.get(port.name)
-            if source is None:
-                raise not_made(attempt.step.name, port.name)
-            if not isinstance(source, PortDataReference):
-                raise DataNotFoundException(
-                    f"Step {attempt.step.name!r}, input {port.name!r}: the step that makes it left no data "
-                    f"in this run, but {source!r}."
-                )
-        elif isinstance(source, PipelineParameter):
-            source = _data_path(attempt, port.name, source, parameters[source.name])
-        self.source: PortDataReference | DataReference = source
-        self.datastore: Datastore = source.datastore
-        self.path = source.path_on_datastore
-        store = self.datastore.store
-        # A folder that nobody put a file in is data too, where the store can tell.
-        local = store.local_path(self.path)
-        exists = local.exists() if local is not None else next(iter(store.list(self.path)), None) is not None
-        if not exists:
-            raise DataNotFoundException(
-                f"Step {attempt.step.name!r}, input {port.name!r}: there is nothing at "
-                f"{store.url(self.path)} (datastore {self.datastore.name!r})."
-            )
-
-    def job_input(self) -> JobInput:
-        return JobInput(
-            self.port.name,
-            self.port.token,
-            self.port.variable,
-            self.datastore.store,
-            self.path,
-            self.port.mode,
-            self.port.path_on_compute,
-        )
-
-    def description(self) -> Mapping[str, Any]:
-        described: dict[str, Any] = {
-            "datastore": self.datastore.name,
-            "path": self.path,
-            "mode": self.port.mode,
-        }
-        if isinstance(self.source, PortDataReference):
-            described |= {
-                "digest": self.source.digest,
-                "bytes": self.source.bytes,
-                "files": self.source.number_of_files,
-                "from": self.source.producer.text,
-            }
-        return described
-
-
-def _data_path(attempt: Attempt, port: str, parameter: PipelineParameter, value: str) -> DataReference:
-    """The data that a DataPath parameter's value ``datastore/path`` points at."""
-    name, slash, path = str(value).partition("/")
-    if not slash:
-        raise StepDefinitionError(
-            attempt.step.name, parameter.name, f"{value!r} is no data path", "Write it as datastore/path."
-        )
-    return DataReference(Datastore(attempt.workspace, name or None), port, path)
+def _job_input(given: ResolvedInput) -> JobInput:
+    port = given.port
+    return JobInput(
+        port.name,
+        port.token,
+        port.variable,
+        given.datastore.store,
+        given.path,
+        port.mode,
+        port.path_on_compute,
+    )
 
 
 def _output(attempt: Attempt, port: OutputPort) -> tuple[JobOutput, Datastore]:
     data = port.data
-    datastore = data.datastore or attempt.step.default_datastore or Datastore(attempt.workspace)
+    datastore = output_datastore(attempt.step, attempt.workspace, port)
     if isinstance(data, PipelineData):
         upload = data.output_mode == "upload"
         return JobOutput(
@@ -185,19 +116,26 @@ def _output(attempt: Attempt, port: OutputPort) -> tuple[JobOutput, Datastore]:
     ), datastore
 
 
+def output_datastore(step: PipelineStep, workspace: Workspace, port: OutputPort) -> Datastore:
+    """Where an output is kept: as declared, else the step's default, else the workspace's."""
+    return port.data.datastore or step.default_datastore or Datastore(workspace)
+
+
 def _collect_from(data: OutputFileDatasetConfig) -> str | None:
     if data.source is not None:
         return data.source
     return f"azureml_outputs/{data.name}" if data.mode == "upload" else None
 
 
-def _variables(attempt: Attempt, parameters: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, str]:
+def _variables(attempt: Attempt, resolved: ResolvedStep) -> dict[str, str]:
     """Environment variables by SDK v1's names."""
-    variables = {parameter_variable(name): _as_text(value) for name, value in parameters.items()}
+    variables = {parameter_variable(name): as_text(value) for name, value in resolved.parameters.items()}
     for name in attempt.step.script_params:
-        variables[parameter_variable(name)] = values[f"${parameter_variable(name)}"]
-    configured = getattr(attempt.step.run_configuration, "environment_variables", None) or {}
-    variables |= {name: substitute(str(value), values) for name, value in configured.items()}
+        variables[parameter_variable(name)] = resolved.values[f"${parameter_variable(name)}"]
+    variables |= {
+        name: substitute(str(value), resolved.values)
+        for name, value in configured_variables(attempt.step).items()
+    }
     variables |= {
         "AZUREML_RUN_ID": attempt.step_run_id,
         "AZUREML_ARM_PROJECT_NAME": attempt.dag_id,
@@ -231,5 +169,6 @@ def _run_context(attempt: Attempt, parameters: Mapping[str, Any]) -> Mapping[str
     }
 
 
-def _as_text(value: object) -> str:
-    return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+def configured_variables(step: PipelineStep) -> Mapping[str, Any]:
+    """Environment variables that the step's run configuration sets; parameters in them are still tokens."""
+    return getattr(step.run_configuration, "environment_variables", None) or {}

@@ -9,10 +9,14 @@ from mlsteps.exceptions import ScriptFailedException
 from mlsteps.records import cancel_reason
 from mlsteps.run.lifecycle import declared_end
 from mlsteps.run.protocol import RunStatus
+from mlsteps.steps.upstream import skipped_before
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from mlsteps.compute import JobOutcome
     from mlsteps.steps.attempt import Attempt
+    from mlsteps.steps.base import PipelineStep
 
 # Lines of a script's error output that its exception repeats; the log has all of them.
 _LAST_LINES = 15
@@ -26,6 +30,23 @@ def raise_if_canceled(attempt: Attempt) -> None:
     reason = cancel_reason(attempt.records, attempt.dag_id, attempt.run_id)
     if reason is not None:
         raise AirflowSkipException(f"The run was canceled: {reason}")
+
+
+class SkippedAfter(AirflowSkipException):
+    """A step is skipped because a task before it was."""
+
+
+def raise_if_skipped_before(step: PipelineStep, context: Context) -> None:
+    """Do not start a step behind a task that was skipped, as with Airflow's rule ``all_success``.
+
+    A step that was reused counts as one that ran. Whoever gives a step a trigger rule means that rule.
+
+    :raises SkippedAfter: naming the task.
+    """
+    if step.trigger_rule_is_ours:
+        before = skipped_before(step, context)
+        if before is not None:
+            raise SkippedAfter(f"Task {before!r} before it was skipped.")
 
 
 def raise_if_failed(step: str, outcome: JobOutcome) -> None:

@@ -9,6 +9,7 @@ from airflow.sdk import Param
 
 from mlsteps.data import PipelineParameter
 from mlsteps.exceptions import PipelineParameterError
+from mlsteps.steps.parameters import REGENERATE
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -23,6 +24,24 @@ def form_field(parameter: PipelineParameter) -> Param:
     return Param(parameter.form_default, **schema)
 
 
+def regenerate_field(steps: Sequence[str]) -> Param:
+    """The form field that makes steps run although nothing changed: off, all, or a list of steps."""
+    schema: dict[str, Any] = {_MARK: True}
+    return Param(
+        [],
+        # The form shows the first type, as a list to choose from; REST calls and scripts may say it shorter.
+        type=["array", "string", "boolean", "null"],
+        title="Regenerate outputs",
+        description_md=(
+            "Steps to run although nothing changed: names, or `all`. "
+            "What is behind such a step runs only if its outputs come out different."
+        ),
+        examples=["all", *steps],
+        section="Reuse",
+        **schema,
+    )
+
+
 def made_from_parameter(field: Param) -> bool:
     """Whether a field was made by :func:`form_field`."""
     return bool(field.schema.get(_MARK))
@@ -35,6 +54,7 @@ def add_form_fields(dag: DAG | None, step: str, parameters: Sequence[PipelinePar
     """
     if dag is None:
         return
+    add_regenerate_field(dag, [step])
     for parameter in parameters:
         known = dag.params.get_param(parameter.name) if parameter.name in dag.params else None
         if known is None:
@@ -46,3 +66,14 @@ def add_form_fields(dag: DAG | None, step: str, parameters: Sequence[PipelinePar
                 f"Step {step!r}: the pipeline parameter {parameter.name!r} has the default "
                 f"{parameter.default_value!r} here and {known.value!r} in another step of DAG {dag.dag_id!r}."
             )
+
+
+def add_regenerate_field(dag: DAG, steps: Sequence[str]) -> None:
+    """Let whoever triggers a DAG choose among these steps, too; a field that its author declared stays."""
+    if REGENERATE not in dag.params:
+        dag.params[REGENERATE] = regenerate_field(steps)
+        return
+    field = dag.params.get_param(REGENERATE)
+    if made_from_parameter(field):
+        known = field.schema["examples"]
+        known += [step for step in steps if step not in known]

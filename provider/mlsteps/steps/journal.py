@@ -15,14 +15,18 @@ from mlsteps.compat import AirflowSkipException
 from mlsteps.compute import ComputeTarget, JobOutcome, JobWatcher
 from mlsteps.records import DeclaredStep, RunRecord, StepRecord, cancel_run, register_model
 from mlsteps.records.liveness import process_identity
-from mlsteps.records.step import CANCELED, FAILED, RAN, RUNNING
+from mlsteps.records.step import CANCELED, FAILED, RAN, REUSED, RUNNING, SKIPPED
 from mlsteps.reuse import git
+from mlsteps.reuse.decision import Decision
+from mlsteps.reuse.entry import ReuseEntry
 from mlsteps.run.journal import utc_now
 from mlsteps.run.labels import properties_after, tags_after
 from mlsteps.run.lifecycle import declared_end
 from mlsteps.run.metrics import aggregate
 from mlsteps.run.protocol import PARENT, SELF, EventKind
+from mlsteps.steps.ending import SkippedAfter
 from mlsteps.steps.observers import tell_changed, tell_printed
+from mlsteps.steps.reusing import recorded_outputs, reused_record
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from mlsteps.data import PortDataReference
     from mlsteps.steps.attempt import Attempt
     from mlsteps.steps.binding import BoundStep
+    from mlsteps.steps.keys import KeyedStep
 
 
 class StepJournal:
@@ -63,20 +68,50 @@ class StepJournal:
     @contextmanager
     def kept(self) -> Iterator[StepJournal]:
         """Keep the record from start to end, whatever happens in between."""
-        self._run_record().create(self._attempt.records)
+        run_record(self._attempt, self._dag).create(self._attempt.records)
         self._save()
         try:
             yield self
+        except SkippedAfter as reason:
+            self._end(SKIPPED, reason=str(reason))
+            raise
         except AirflowSkipException as reason:
             self._end(CANCELED, reason=str(reason))
             raise
         except BaseException as error:
             self._end(FAILED, error=str(error) or type(error).__name__)
             raise
-        self._end(RAN)
+        self._end(REUSED if self.record.reused_from else RAN)
         self._log.info(
             "The record of this step: %s", self._attempt.records.url(f"{self.record.try_folder}/step.json")
         )
+
+    def resolved(self, keyed: KeyedStep) -> None:
+        """Note values and data, and the key they make."""
+        inputs = {}
+        for given in keyed.resolved.inputs:
+            content = keyed.contents[given.port.name]
+            inputs[given.port.name] = {
+                **given.description(),
+                "digest": content.digest,
+                "bytes": content.bytes,
+                "files": content.number_of_files,
+            }
+        self._save(
+            parameters=dict(keyed.resolved.parameters),
+            inputs=inputs,
+            key=keyed.key.to_plain(),
+            fingerprint=keyed.key.fingerprint,
+        )
+
+    def decided(self, decision: Decision) -> None:
+        """Note why it runs, or need not."""
+        self._log.info("%s", decision.in_words())
+        self._save(decision=decision.to_plain(), reason=decision.in_words())
+
+    def reused(self, decision: Decision, entry: ReuseEntry, outputs: Mapping[str, Any]) -> None:
+        """Note the earlier result that stands for this step."""
+        self.record = reused_record(self.record, decision, entry, outputs)
 
     def bound(self, bound: BoundStep, compute_target: ComputeTarget) -> None:
         """Note what is going to run, on what."""
@@ -84,15 +119,13 @@ class StepJournal:
         self._save(
             where={**self.record.where, "compute": dict(compute_target.describe())},
             command=bound.job.command,
-            parameters=dict(bound.parameters),
             source={
                 "directory": str(source),
                 "snapshot": bound.snapshot.digest,
-                "files": len(bound.snapshot.files),
+                "files": bound.snapshot.number_of_files,
                 "bytes": bound.snapshot.bytes,
                 "git": dict(git.describe(source)),
             },
-            inputs=dict(bound.inputs),
         )
 
     def watcher(self) -> JobWatcher:
@@ -120,13 +153,7 @@ class StepJournal:
 
     def published(self, references: Mapping[str, PortDataReference]) -> None:
         """Note the outputs."""
-        outputs: dict[str, Any] = {}
-        for port in self._attempt.step.output_ports:
-            outputs[port.name] = {**references[port.name].serialize(), "url": references[port.name].url}
-            named = getattr(port.data, "pipeline_output_name", None)
-            if named:
-                outputs[port.name]["pipeline_output_name"] = named
-        self._save(outputs=outputs)
+        self._save(outputs=recorded_outputs(self._attempt.step, references))
 
     # What the compute target tells
 
@@ -190,7 +217,7 @@ class StepJournal:
         end = declared_end(self._events)  # type: ignore[arg-type]
         self._save(
             state=state,
-            reason=reason or (end.details if end and end.details else ""),
+            reason=reason or (end.details if end and end.details else self.record.reason),
             error=error,
             ended=utc_now(),
             seconds=round(time.monotonic() - self._started, 3),
@@ -202,32 +229,29 @@ class StepJournal:
         self.record.save(self._attempt.records)
         tell_changed(self.record)
 
-    def _run_record(self) -> RunRecord:
-        attempt = self._attempt
-        return RunRecord(
-            dag_id=attempt.dag_id,
-            run_id=attempt.run_id,
-            experiment=self._dag.dag_display_name or attempt.dag_id,
-            tags=dict(attempt.tags),
-            created=utc_now(),
-            description=self._dag.description or "",
-            parameters=dict(attempt.parameters),
-            steps=tuple(declared_steps(self._dag)),
-            trigger=attempt.trigger,
-            software={
-                "mlsteps": mlsteps.__version__,
-                "airflow": version("apache-airflow-core"),
-                "python": platform.python_version(),
-            },
-        )
+
+def run_record(attempt: Attempt, dag: DAG) -> RunRecord:
+    """The record of the run that a try belongs to, for whichever task comes first."""
+    return RunRecord(
+        dag_id=attempt.dag_id,
+        run_id=attempt.run_id,
+        experiment=dag.dag_display_name or attempt.dag_id,
+        tags=dict(attempt.tags),
+        created=utc_now(),
+        description=dag.description or "",
+        parameters=dict(attempt.parameters),
+        steps=tuple(declared_steps(dag)),
+        trigger=attempt.trigger,
+        software={
+            "mlsteps": mlsteps.__version__,
+            "airflow": version("apache-airflow-core"),
+            "python": platform.python_version(),
+        },
+    )
 
 
 def declared_steps(dag: DAG) -> Iterator[DeclaredStep]:
     """The steps among a DAG's tasks."""
-    from mlsteps.steps.base import PipelineStep
+    from mlsteps.steps.planning import is_step, step_name
 
-    for task in dag.tasks:
-        kind = getattr(task, "operator_class", type(task))
-        if isinstance(kind, type) and issubclass(kind, PipelineStep):
-            name = getattr(task, "name", None) or getattr(task, "partial_kwargs", {}).get("name")
-            yield DeclaredStep(task.task_id, name or task.task_id)
+    return (DeclaredStep(task.task_id, step_name(task)) for task in dag.tasks if is_step(task))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from mlsteps.compat import AirflowSkipException
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.binding import bind
-from mlsteps.steps.ending import raise_if_canceled, raise_if_failed
+from mlsteps.steps.ending import raise_if_canceled, raise_if_failed, raise_if_skipped_before
+from mlsteps.steps.flight import Flight
 from mlsteps.steps.journal import StepJournal
+from mlsteps.steps.keys import KeyMaker
 from mlsteps.steps.publishing import publish
+from mlsteps.steps.resolving import resolve
+from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
+from mlsteps.steps.reusing import recorded_outputs, references_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -21,22 +28,51 @@ def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReferenc
     """Run one try of a step and return the references to its outputs.
 
     :raises ScriptFailedException: the script failed; the text holds its last lines.
-    :raises AirflowSkipException: the run was canceled before this step started, or by its script.
+    :raises AirflowSkipException: an earlier result stands for it; or the run was canceled before this step
+        started, or by its script; or a task before it was skipped.
     """
     attempt = Attempt.of(step, context)
     with StepJournal(attempt, context["dag"]).kept() as journal:
         raise_if_canceled(attempt)
+        raise_if_skipped_before(step, context)
         compute_target = step.resolve_compute_target(attempt.workspace)
-        bound = bind(attempt)
-        journal.bound(bound, compute_target)
-        watcher = journal.watcher()
-        step.watch_with(watcher)
-        outcome = compute_target.run(bound.job, watcher)
-        step.watch_with(None)
-        journal.ran(outcome)
-        raise_if_failed(step.name, outcome)
-        references = publish(attempt, bound, outcome)
-        journal.published(references)
-    for name, reference in references.items():
-        context["ti"].xcom_push(key=name, value=reference)
+        keyed = KeyMaker().key_of(resolve(step, attempt.workspace, attempt.parameters))
+        journal.resolved(keyed)
+        with Flight(attempt, keyed).decided() as flight:
+            journal.decided(flight.decision)
+            if flight.entry is not None:
+                references = references_of(flight.entry, attempt.workspace.locator)
+                journal.reused(flight.decision, flight.entry, recorded_outputs(step, references))
+            else:
+                bound = bind(attempt, keyed.resolved)
+                journal.bound(bound, compute_target)
+                watcher = journal.watcher()
+                step.watch_with(watcher)
+                outcome = compute_target.run(bound.job, watcher)
+                step.watch_with(None)
+                journal.ran(outcome)
+                raise_if_failed(step.name, outcome)
+                references = publish(attempt, bound, outcome)
+                journal.published(references)
+                flight.land(bound.snapshot, journal.record, outcome)
+    _hand_on(step, context, references, flight)
     return references
+
+
+def _hand_on(
+    step: PipelineStep, context: Context, references: Mapping[str, PortDataReference], flight: Flight
+) -> None:
+    """Give the steps behind their inputs, and Airflow the reason and the state.
+
+    :raises AirflowSkipException: an earlier result stands for the step, and that is shown by its state.
+    """
+    ti = context["ti"]
+    for name, reference in references.items():
+        ti.xcom_push(key=name, value=reference)
+    ti.xcom_push(key=REUSE_KEY, value=flight.decision.in_words())
+    if flight.entry is None:
+        return
+    step.reused_from_url = ReusedFromLink.url(flight.entry.origin)
+    if step.skips_when_reused:
+        ti.xcom_push(key="return_value", value=dict(references))
+        raise AirflowSkipException(flight.decision.in_words())

@@ -10,8 +10,11 @@ from mlsteps.data.names import environment_variable
 from mlsteps.exceptions import StepDefinitionError
 from mlsteps.steps.ports import is_parameter_tuple
 
-# Airflow's run configuration has tags and the like under this name, beside the values of parameters.
-_TAKEN_BY_AIRFLOW = "mlsteps"
+# A run's parameter that says which steps have to run again, see ``mlsteps.steps.form``.
+REGENERATE = "regenerate_outputs"
+
+# Airflow's run configuration has tags and the like under the first name, beside the values of parameters.
+_TAKEN = ("mlsteps", REGENERATE)
 
 # Of SDK v1's run configuration only these may be pipeline parameters.
 _RUNCONFIG_PARAMETERS = (
@@ -53,7 +56,7 @@ def add_parameter(
 
     :raises StepDefinitionError: the name is known with another default, or cannot be told from another one.
     """
-    if parameter.name == _TAKEN_BY_AIRFLOW:
+    if parameter.name in _TAKEN:
         raise StepDefinitionError(
             step, "arguments", f"no pipeline parameter can be called {parameter.name!r}", "Rename it."
         )
@@ -73,6 +76,13 @@ def add_parameter(
                     "arguments",
                     f"the pipeline parameter {parameter.name!r} has two defaults, "
                     f"{other.default_value!r} and {parameter.default_value!r}",
+                    "Use one PipelineParameter object for both.",
+                )
+            if other.in_fingerprint != parameter.in_fingerprint:
+                raise StepDefinitionError(
+                    step,
+                    "arguments",
+                    f"the pipeline parameter {parameter.name!r} is declared with and without in_fingerprint",
                     "Use one PipelineParameter object for both.",
                 )
             return tuple(known)

@@ -40,7 +40,7 @@ class PythonScriptStep(PipelineStep):
     :param source_directory: Default: the folder of the DAG file, else the working directory.
     :param allow_reuse: Whether an earlier result may stand for this step when nothing changed.
     :param version: Part of what decides whether something changed.
-    :param hash_paths: Further files, relative to ``source_directory``, whose content counts.
+    :param hash_paths: Further files or folders, relative to ``source_directory``, whose content counts.
     :param workspace: Where it works. Default: the pipeline's, else ``workspace.yaml`` beside the DAG file, or
         the default workspace.
     :param default_datastore: For outputs that name none. Default: the workspace's.

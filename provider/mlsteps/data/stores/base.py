@@ -15,10 +15,15 @@ from mlsteps.launcher import atomic
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a store says about one file: its path on the store and its size in bytes."""
+    """What a store says about one file: its path on the store and its size in bytes.
+
+    ``content`` is what the store knows of the bytes without reading them, such as ``md5:...``; None where it
+    knows nothing, as a folder does.
+    """
 
     path: str
     size: int
+    content: str | None = None
 
 
 class Store(ABC):

@@ -1,0 +1,82 @@
+"""What an environment is for the results of a script: part of the key that decides about reuse."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan
+
+# Our own version changes nothing about a script's result; how a key is made has a version of its own.
+_OURSELVES = "airflow-provider-mlsteps"
+_INSTALLED = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py[0-9.]+)?\.(?:dist-info|egg-info)")
+_PROBE = "import json, sys; print(json.dumps([sys.version_info[:2], sys.path]))"
+_PROBE_SECONDS = 30
+
+
+def environment_identity(plan: EnvironmentPlan) -> Mapping[str, Any]:
+    """The parts of an environment that can change a result, as plain JSON.
+
+    Of a virtual environment its spec, of a container its image, of an interpreter that stands on a machine
+    its minor version and the packages that are installed for it.
+    """
+    identity: dict[str, Any] = {"kind": plan.kind.value}
+    if plan.kind is EnvironmentKind.WORKER:
+        identity |= _of_interpreter(sys.version_info[:2], tuple(sys.path))
+    elif plan.kind is EnvironmentKind.INTERPRETER:
+        identity |= _of_named_interpreter(str(plan.interpreter))
+    if plan.image or plan.dockerfile:
+        identity |= {"image": plan.image, "dockerfile": plan.dockerfile}
+    if plan.spec is not None:
+        identity |= plan.spec.to_plain()
+    return identity
+
+
+def installed_packages(path: Iterable[str]) -> dict[str, str]:
+    """Versions of the packages in the folders of a module search path, by normalised name.
+
+    Read off the names of their metadata folders, because opening hundreds of files would cost every task a
+    fifth of a second.
+    """
+    found: dict[str, str] = {}
+    for folder in path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for name in sorted(names):
+            match = _INSTALLED.fullmatch(name)
+            if match:
+                package = re.sub(r"[-_.]+", "-", match["name"]).lower()
+                found.setdefault(package, match["version"])  # the first on the path is what is imported
+    found.pop(_OURSELVES, None)
+    return found
+
+
+def _of_interpreter(version: tuple[int, ...], path: tuple[str, ...]) -> dict[str, Any]:
+    # A script does not see the folder that Airflow or pytest was started from, which may come first.
+    libraries = [folder for folder in path if os.path.basename(folder) in ("site-packages", "dist-packages")]
+    return {"python": ".".join(map(str, version)), "packages": installed_packages(libraries)}
+
+
+@functools.cache
+def _of_named_interpreter(interpreter: str) -> dict[str, Any]:
+    """The same of an interpreter that has to be asked; its name alone where it cannot be."""
+    try:
+        answer = subprocess.run(
+            [os.path.expanduser(interpreter), "-c", _PROBE],
+            capture_output=True,
+            timeout=_PROBE_SECONDS,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        version, path = json.loads(answer.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return {"interpreter": interpreter}
+    return _of_interpreter(tuple(version), tuple(path))

@@ -1,0 +1,5 @@
+"""Airflow sensors."""
+
+from mlsteps.sensors.reuse import ReuseSensor
+
+__all__ = ["ReuseSensor"]

@@ -1,0 +1,191 @@
+"""PlannedRun: the plan of one DAG run, told in the log and carried out."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow.sdk import TriggerRule
+
+from mlsteps.compat import set_xcom
+from mlsteps.records import StepRecord, layout
+from mlsteps.records.step import RAN, REUSED, read_tries
+from mlsteps.sensors.handed_on import HandedOn, handed_on
+from mlsteps.sensors.waiting import Waiting
+from mlsteps.steps.attempt import Attempt
+from mlsteps.steps.journal import run_record
+from mlsteps.steps.observers import tell_changed
+from mlsteps.steps.planning import PlannedStep, Planner, is_step, step_name
+from mlsteps.steps.rendering import render_with
+from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
+from mlsteps.steps.reusing import recorded_outputs, reused_record
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG, Context
+
+    from mlsteps.sensors.reuse import ReuseSensor
+    from mlsteps.steps.base import PipelineStep
+
+_LOG = logging.getLogger(__name__)
+
+# The sensor's number for a try: a step that never started has none of its own.
+_BEFORE_ANY_TRY = 0
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """What the sensor found out about one run."""
+
+    sensor: ReuseSensor
+    context: Context
+    dag: DAG
+    attempt: Attempt
+    steps: Sequence[PlannedStep]
+
+    @classmethod
+    def of(cls, sensor: ReuseSensor, context: Context) -> PlannedRun:
+        """Plan the run that Airflow's context describes.
+
+        :raises PipelineParameterError: ``regenerate_outputs`` names a step that there is not.
+        """
+        dag = context["dag"]
+        attempt = Attempt.of(sensor, context)
+        names = [name for task in dag.tasks if is_step(task) for name in (task.task_id, step_name(task))]
+        attempt.regenerate.check(names)
+        planner = Planner(
+            dag,
+            attempt.parameters,
+            attempt.regenerate,
+            render_with(context),
+            passed=[sensor.task_id, *sensor.upstream_task_ids],
+            cleared=lambda step: cls._cleared(attempt, sensor, step),
+        )
+        return cls(sensor, context, dag, attempt, planner.plan())
+
+    @staticmethod
+    def _cleared(attempt: Attempt, sensor: ReuseSensor, step: PipelineStep) -> bool:
+        """Whether the sensor was cleared together with a step that had been done with: to have all run."""
+        if attempt.max_tries <= (sensor.retries or 0) + 1:
+            return False
+        store = step.effective_workspace().record_store()
+        folder = layout.step_folder(attempt.dag_id, attempt.run_id, step.task_id)
+        return any(record.state in (RAN, REUSED) for record in read_tries(store, folder))
+
+    def computed_elsewhere(self) -> list[str]:
+        """What other runs are computing right now that steps of this one need, in words."""
+        wanted: dict[str, list[PlannedStep]] = {}
+        for planned in self.steps:
+            if planned.decision.action == "run" and planned.fingerprint and planned.workspace:
+                wanted.setdefault(planned.workspace.locator, []).append(planned)
+        found: list[str] = []
+        for steps in wanted.values():
+            waiting = self._waiting(steps[0])
+            held = waiting.held(step.fingerprint for step in steps if step.fingerprint)
+            if held:
+                waiting.remember()
+            found += [f"{h.holder.get('task_id')} of run {h.holder.get('run_id')}" for h in held]
+        return found
+
+    def done_waiting(self) -> None:
+        """Clear away what the waiting has left."""
+        for planned in {p.workspace.locator: p for p in self.steps if p.workspace}.values():
+            self._waiting(planned).forget()
+
+    def _waiting(self, planned: PlannedStep) -> Waiting:
+        assert planned.workspace is not None
+        return Waiting(planned.workspace.record_store(), self.attempt)
+
+    def carry_out(self) -> list[str]:
+        """Hand on the results of all reused steps; returns the ids of those to be skipped."""
+        front = [p for p in self.steps if p.entry is not None and p.step and p.step.skips_when_reused]
+        self._tell(front)
+        if front:
+            self._push(front)
+            for workspace in {p.workspace.locator: p.workspace for p in front if p.workspace}.values():
+                run_record(self.attempt, self.dag).create(workspace.record_store())
+            for planned in front:
+                self._record(planned)
+        return [planned.task_id for planned in front]
+
+    def _tell(self, front: Sequence[PlannedStep]) -> None:
+        for planned in self.steps:
+            self.sensor.log.info("%s: %s", planned.name, planned.decision.in_words())
+        counts = Counter(planned.decision.action for planned in self.steps)
+        self.sensor.log.info(
+            "Of %d steps %d are reused, %d run, %d decide when they start.",
+            len(self.steps),
+            counts["reuse"],
+            counts["run"],
+            counts["unknown"],
+        )
+        for task_id, before in self._skipped_along({planned.task_id for planned in front}):
+            self.sensor.log.warning(
+                "Task %r is skipped, too: its trigger rule is all_success, so it runs only when %r really "
+                "ran. To run it always, give it trigger_rule='none_failed', or that step on_reuse='success'.",
+                task_id,
+                before,
+            )
+
+    def _skipped_along(self, skipped: set[str]) -> Iterable[tuple[str, str]]:
+        for task in self.dag.tasks:
+            if not is_step(task) and task.trigger_rule == TriggerRule.ALL_SUCCESS:
+                before = sorted(skipped & task.upstream_task_ids)
+                if before:
+                    yield task.task_id, before[0]
+
+    def _push(self, front: Sequence[PlannedStep]) -> None:
+        chosen = handed_on(self.dag, [self._results(planned) for planned in front])
+        for value in chosen.pushed:
+            set_xcom(
+                value.key,
+                value.value,
+                dag_id=self.attempt.dag_id,
+                task_id=value.task_id,
+                run_id=self.attempt.run_id,
+            )
+        if chosen.left_out:
+            self.sensor.log.info(
+                "So many steps are reused that XComs which no task of the DAG asks for are left out: %s. "
+                "The records of the steps have it all.",
+                ", ".join(chosen.left_out),
+            )
+
+    @staticmethod
+    def _results(planned: PlannedStep) -> HandedOn:
+        assert planned.entry is not None
+        return HandedOn(
+            planned.task_id,
+            dict(planned.references),
+            {
+                REUSE_KEY: planned.decision.in_words(),
+                ReusedFromLink().xcom_key: ReusedFromLink.url(planned.entry.origin),
+            },
+        )
+
+    def _record(self, planned: PlannedStep) -> None:
+        """The record of a step that will not start."""
+        assert planned.step is not None and planned.entry is not None and planned.workspace is not None
+        attempt, store = self.attempt, planned.workspace.record_store()
+        record = reused_record(
+            StepRecord(
+                dag_id=attempt.dag_id,
+                run_id=attempt.run_id,
+                task_id=planned.task_id,
+                map_index=-1,
+                try_number=_BEFORE_ANY_TRY,
+                name=planned.name,
+                step_run_id=layout.step_run_id(
+                    attempt.dag_id, attempt.run_id, planned.task_id, -1, _BEFORE_ANY_TRY
+                ),
+                step_type=planned.step.step_type,
+                state=REUSED,
+            ),
+            planned.decision,
+            planned.entry,
+            recorded_outputs(planned.step, planned.references),
+        )
+        record.save(store)
+        tell_changed(record)

@@ -1,0 +1,144 @@
+"""Flight: one step's decision about reuse, and its claim to be the only one that computes a result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.compat import AirflowSkipException
+from mlsteps.exceptions import MlstepsException
+from mlsteps.records import cancel_reason
+from mlsteps.reuse.claim import Claims
+from mlsteps.reuse.decision import Decision
+from mlsteps.reuse.single_flight import Found, TimedOut, single_flight
+from mlsteps.reuse.watch import Held
+from mlsteps.steps.deciding import Decider, Verdict
+from mlsteps.steps.keys import KeyMaker
+from mlsteps.steps.reusing import keep_result, why_not_kept
+
+if TYPE_CHECKING:
+    from mlsteps.compute import JobOutcome
+    from mlsteps.records import StepRecord
+    from mlsteps.reuse.entry import ReuseEntry
+    from mlsteps.reuse.snapshot import Snapshot
+    from mlsteps.steps.attempt import Attempt
+    from mlsteps.steps.keys import KeyedStep
+
+
+class Flight:
+    """Decides about one try of a step; while the step runs, others that need the same result wait for it.
+
+    :ivar decision: Why it runs or not.
+    :ivar entry: The earlier result that stands for it; None if it has to run.
+    """
+
+    decision: Decision
+    entry: ReuseEntry | None = None
+
+    def __init__(self, attempt: Attempt, keyed: KeyedStep) -> None:
+        self._attempt = attempt
+        self._keyed = keyed
+        self._replaces = False
+        self._waited_for: Held | None = None
+
+    @contextmanager
+    def decided(self) -> Iterator[Flight]:
+        """Decide; hold the claim while the block runs, unless an earlier result stands."""
+        step, attempt = self._attempt.step, self._attempt
+        if not step.allow_reuse:
+            self.decision = Decision.not_allowed()
+            yield self
+        elif attempt.regenerate.forces(step.name, attempt.task_id):
+            self._run(Decision.forced())
+            yield self
+        elif attempt.cleared:
+            self._run(Decision.cleared())
+            yield self
+        else:
+            with self._unless_known():
+                yield self
+
+    def land(self, snapshot: Snapshot, record: StepRecord, outcome: JobOutcome) -> None:
+        """Record the result for later runs. Whatever goes wrong here, the step itself has succeeded.
+
+        :param snapshot: What really ran: the sources may have changed since the decision.
+        """
+        if not self._attempt.step.allow_reuse:
+            return
+        keyed = self._keyed
+        try:
+            if snapshot.digest != keyed.key.code:
+                keyed = KeyMaker().key_of(keyed.resolved, snapshot)
+            problem = why_not_kept(self._keyed, outcome)
+            if problem is None:
+                keep_result(self._attempt.records, keyed, record, outcome, instead=self._replaces)
+            else:
+                self._attempt.step.log.info("The result is not kept for later runs: %s.", problem)
+        except (MlstepsException, OSError) as error:
+            self._attempt.step.log.warning("The result could not be kept for later runs: %s", error)
+
+    def _run(self, decision: Decision) -> None:
+        # The newest result counts, since somebody asked for it.
+        self.decision, self._replaces = decision, True
+
+    @contextmanager
+    def _unless_known(self) -> Iterator[None]:
+        attempt, key = self._attempt, self._keyed.key
+        verdicts: list[Verdict] = []
+
+        def look() -> ReuseEntry | None:
+            verdict = self._verdict()
+            verdicts.append(verdict)
+            return verdict.entry
+
+        with single_flight(
+            Claims(attempt.records),
+            key.fingerprint,
+            self._holder(),
+            look,
+            timeout=attempt.step.reuse_timeout,
+            waiting=self._waiting,
+            cancelled=self._raise_if_canceled,
+        ) as turn:
+            last = verdicts[-1]
+            self.decision, self.entry, self._replaces = last.decision, last.entry, last.replaces
+            if isinstance(turn, Found) and self._waited_for is not None:
+                self.decision = Decision.joined(last.decision.origin or {})
+            elif isinstance(turn, TimedOut):
+                self.decision = Decision.waited_too_long(dict(turn.holder))
+            yield
+
+    def _verdict(self) -> Verdict:
+        attempt, keyed = self._attempt, self._keyed
+        return Decider(attempt.workspace, attempt.records).decide(
+            keyed.key, keyed.listing, attempt.dag_id, attempt.task_id, attempt.step.reuse_max_age
+        )
+
+    def _holder(self) -> Mapping[str, Any]:
+        attempt = self._attempt
+        return {
+            "dag_id": attempt.dag_id,
+            "run_id": attempt.run_id,
+            "task_id": attempt.task_id,
+            "map_index": attempt.map_index,
+            "try_number": attempt.try_number,
+        }
+
+    def _waiting(self, held: Held, seconds: float) -> None:
+        first = self._waited_for is None or self._waited_for.id != held.id
+        self._waited_for = held
+        if first:
+            self._attempt.step.log.info(
+                "Run %s (%s / %s) is computing the same right now: waiting for its result.",
+                held.holder.get("run_id"),
+                held.holder.get("dag_id"),
+                held.holder.get("task_id"),
+            )
+
+    def _raise_if_canceled(self) -> bool:
+        attempt = self._attempt
+        reason = cancel_reason(attempt.records, attempt.dag_id, attempt.run_id)
+        if reason is not None:
+            raise AirflowSkipException(f"The run was canceled: {reason}")
+        return False

@@ -1,0 +1,156 @@
+"""Reuse: what an earlier result leaves for this run, and how a new one is recorded for later runs."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.data import PortDataReference
+from mlsteps.records import StepRecord
+from mlsteps.records.step import REUSED
+from mlsteps.reuse.decision import Decision
+from mlsteps.reuse.entry import EntryOutput, Origin, ReuseEntry
+from mlsteps.reuse.history import History
+from mlsteps.reuse.listings import Listings
+from mlsteps.reuse.store import ReuseStore
+from mlsteps.run.journal import utc_now
+from mlsteps.run.protocol import EventKind
+from mlsteps.steps.keys import content_of_input
+
+if TYPE_CHECKING:
+    from mlsteps.compute import JobOutcome
+    from mlsteps.data.stores import Store
+    from mlsteps.steps.base import PipelineStep
+    from mlsteps.steps.keys import KeyedStep
+
+
+def references_of(entry: ReuseEntry, workspace: str) -> dict[str, PortDataReference]:
+    """The outputs of an earlier result, by port name, for steps of a workspace.
+
+    :param workspace: Its locator here, which need not be the one the result was made with.
+    """
+    return {
+        name: replace(PortDataReference.deserialize(output.reference), workspace=workspace)
+        for name, output in entry.outputs.items()
+    }
+
+
+def reused_record(
+    record: StepRecord, decision: Decision, entry: ReuseEntry, outputs: Mapping[str, Any]
+) -> StepRecord:
+    """The record of a step that did not run, with what the earlier run left: metrics, files and the like.
+
+    :param record: Who and when; the rest of it is still empty.
+    :param outputs: By port name, as :func:`recorded_outputs` gives them.
+    """
+    now = utc_now()
+    return record.with_(
+        state=REUSED,
+        reason=decision.in_words(),
+        started=record.started or now,
+        ended=now,
+        seconds=record.seconds or 0.0,
+        key=entry.key,
+        fingerprint=entry.fingerprint,
+        decision=decision.to_plain(),
+        reused_from=asdict(entry.origin),
+        outputs=outputs,
+        metrics=entry.metrics,
+        metric_events=tuple(entry.metric_events),
+        parent_metric_events=tuple(entry.parent_metric_events),
+        tags=entry.tags,
+        parent_tags=entry.parent_tags,
+        properties=entry.properties,
+        files=tuple(entry.files),
+        models=tuple(entry.models),
+    )
+
+
+def recorded_outputs(step: PipelineStep, references: Mapping[str, PortDataReference]) -> dict[str, Any]:
+    """A step's outputs for its record: the references, where they lie, and their names in the pipeline."""
+    outputs: dict[str, Any] = {}
+    for port in step.output_ports:
+        outputs[port.name] = {**references[port.name].serialize(), "url": references[port.name].url}
+        named = getattr(port.data, "pipeline_output_name", None)
+        if named:
+            outputs[port.name]["pipeline_output_name"] = named
+    return outputs
+
+
+def why_not_kept(keyed: KeyedStep, outcome: JobOutcome) -> str | None:
+    """Why the result of a script that succeeded may not stand for later runs; None if it may."""
+    events = [event.get("event") for event in outcome.events]
+    if EventKind.CANCEL in events:
+        return "the script canceled a run, which has to happen again next time"
+    for given in keyed.resolved.inputs:
+        before = keyed.contents[given.port.name]
+        if content_of_input(keyed.resolved, given).digest != before.digest:
+            return f"input {given.port.name!r} changed while the step ran"
+    return None
+
+
+def keep_result(
+    store: Store, keyed: KeyedStep, record: StepRecord, outcome: JobOutcome, *, instead: bool
+) -> bool:
+    """Record a result, so that later runs need not make it again; whether it was recorded.
+
+    :param record: The step's, with metrics and outputs.
+    :param instead: Write over an earlier result of the same key.
+    :raises MlstepsException: the store failed. The step itself has succeeded all the same.
+    """
+    _keep_listings(store, keyed)
+    entry = ReuseEntry(
+        fingerprint=keyed.key.fingerprint,
+        key=keyed.key.to_plain(),
+        outputs={
+            name: EntryOutput(_portable(reference), outcome.manifests[name])
+            for name, reference in record.outputs.items()
+        },
+        origin=Origin(
+            dag_id=record.dag_id,
+            run_id=record.run_id,
+            task_id=record.task_id,
+            map_index=record.map_index,
+            try_number=record.try_number,
+            step_run_id=record.step_run_id,
+            name=record.name,
+            folder=record.try_folder,
+            host=socket.gethostname(),
+            user=_user(),
+        ),
+        created=utc_now(),
+        seconds=sum(record.phases.values()),
+        metrics=record.metrics,
+        metric_events=record.metric_events,
+        parent_metric_events=record.parent_metric_events,
+        tags=record.tags,
+        parent_tags=record.parent_tags,
+        properties=record.properties,
+        files=record.files,
+        models=record.models,
+    )
+    kept = ReuseStore(store).record(entry, replace=instead)
+    History(store).remember(record.dag_id, record.task_id, entry.fingerprint)
+    return kept
+
+
+def _keep_listings(store: Store, keyed: KeyedStep) -> None:
+    listings, code = Listings(store), keyed.snapshot
+    listings.keep(code.digest, code.number_of_files, lambda: keyed.listing(code.digest) or {})
+    for content in keyed.contents.values():
+        listings.keep(content.digest, content.number_of_files, content.files)
+
+
+def _portable(reference: Mapping[str, Any]) -> dict[str, Any]:
+    """A reference without what is only for people, and true on this machine alone."""
+    return {name: value for name, value in reference.items() if name not in ("url", "pipeline_output_name")}
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user id need not have a name
+        return ""
