@@ -16,6 +16,8 @@ from mlsteps import (
 # No configuration needed: without any, this is a folder below $AIRFLOW_HOME.
 workspace = Workspace()
 scripts = "compare_models_src"  # beside this file
+# A step takes its own script along, and these. So an edited script changes its own step, and no other.
+shared = ["parts.py"]
 
 # Fields of the trigger form. Scripts get the values as arguments.
 test_size = PipelineParameter("test_size", 0.2)
@@ -32,6 +34,7 @@ prepare = PythonScriptStep(
     name="prepare",
     arguments=["--output", prepared, "--test-size", test_size, "--seed", seed],
     source_directory=scripts,
+    source_files=shared,
 )
 
 
@@ -45,6 +48,7 @@ def trained(kind: str) -> PipelineData:
         outputs=[model],
         arguments=["--model", kind, "--data", prepared, "--seed", seed, "--output", model],
         source_directory=scripts,
+        source_files=shared,
     )
     return model
 
@@ -58,6 +62,7 @@ compare = PythonScriptStep(
     outputs=[best_model],
     arguments=["--data", prepared, "--candidates", logistic, forest, "--output", best_model],
     source_directory=scripts,
+    source_files=shared,
 )
 
 evaluate = PythonScriptStep(
@@ -67,6 +72,7 @@ evaluate = PythonScriptStep(
     outputs=[report],
     arguments=["--data", prepared, "--model", best_model, "--report", report],
     source_directory=scripts,
+    source_files=shared,
 )
 
 # The last step is enough: what it needs comes along, in the order that the data asks for.

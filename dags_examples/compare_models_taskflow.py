@@ -23,7 +23,8 @@ with DAG(
     doc_md=__doc__,
     tags=["example"],
     params={"minimum_auc": Param(0.95, type="number", maximum=1, description="Release a model from here on")},
-    default_args={"source_directory": "compare_models_src"},  # of all steps; it lies beside this file
+    # Of all steps; it lies beside this file. Besides its own script a step takes only parts.py along.
+    default_args={"source_directory": "compare_models_src", "source_files": ["parts.py"]},
 ) as dag:
     # Used by a step, it joins the DAG's own params in the trigger form.
     test_size = PipelineParameter("test_size", 0.2)

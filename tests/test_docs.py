@@ -26,7 +26,6 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _IMAGE_OR_LINK = re.compile(r"\]\(([^)\s]+)\)")
 _LITERAL = re.compile(r"^```\{literalinclude\} (\S+)$", re.MULTILINE)
 # Layers that the contracts have a place for already.
-_NOT_YET = {"sensors"}
 _REFERENCE = re.compile(r"(?<=<!-- reference -->\n).*?(?=<!-- end of reference -->)", re.DOTALL)
 
 
@@ -229,7 +228,7 @@ def test_layers_are_those_of_the_contracts() -> None:
     settings = (ROOT / "pyproject.toml").read_text("utf-8")
     listed = re.search(r"^layers = \[(.*?)^\]", settings, re.MULTILINE | re.DOTALL)
     assert listed
-    names = [name for name in re.findall(r"\((\w+)\)", listed.group(1)) if name not in _NOT_YET]
+    names = re.findall(r"\((\w+)\)", listed.group(1))
     drawn = re.findall(
         r'<text x="\d+" y="\d+">(\w+)</text>', (DOCS / "images" / "layers.svg").read_text("utf-8")
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         AirflowFailException,
         AirflowNotFoundException,
         AirflowSkipException,
+        DownstreamTasksSkipped,
         XComNotFound,
     )
 else:
@@ -36,22 +37,25 @@ else:
         from airflow.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
 
     try:
-        from airflow.sdk.exceptions import XComNotFound
+        from airflow.sdk.exceptions import DownstreamTasksSkipped, XComNotFound
     except ImportError:  # 3.1
-        from airflow.exceptions import XComNotFound
+        from airflow.exceptions import DownstreamTasksSkipped, XComNotFound
 
 __all__ = [
     "AirflowFailException",
     "AirflowNotFoundException",
     "AirflowRuntimeError",
     "AirflowSkipException",
+    "DownstreamTasksSkipped",
     "ErrorType",
     "XComNotFound",
     "allow_references",
     "conf",
     "current_dag",
     "current_task_group",
+    "from_plain",
     "set_xcom",
+    "to_plain",
 ]
 
 
@@ -73,7 +77,7 @@ def allow_references() -> None:
     """Let XCom give back ``PortDataReference`` objects without a change of Airflow's configuration."""
     from mlsteps.data.port_reference import PortDataReference
 
-    serde = _first_module("airflow.sdk.serde", "airflow.serialization.serde")  # the second until 3.1
+    serde = _serde()
     if hasattr(serde, "allow_class"):
         serde.allow_class(PortDataReference)
     else:  # 3.1 and 3.2 keep the set that allow_class adds to, without the function
@@ -85,6 +89,22 @@ def set_xcom(key: str, value: Any, *, dag_id: str, task_id: str, run_id: str, ma
     from airflow.sdk.execution_time.xcom import XCom
 
     XCom.set(key, value, dag_id=dag_id, task_id=task_id, run_id=run_id, map_index=map_index)
+
+
+def to_plain(value: Any) -> Any:
+    """A value of an XCom as JSON types, as Airflow's own serializer writes it.
+
+    :raises TypeError: Airflow cannot carry it; so do AttributeError, RecursionError and ValueError say.
+    """
+    return _serde().serialize(value)
+
+
+def from_plain(plain: Any) -> Any:
+    """The value that `to_plain` wrote.
+
+    :raises ImportError: its class is not there, or not among those that Airflow is allowed to read.
+    """
+    return _serde().deserialize(plain)
 
 
 def empty_dag_bag(folder: str) -> Any:
@@ -131,6 +151,10 @@ def listening(on_task: Callable[[str, Any, object], None]) -> Iterator[None]:
         yield
     finally:
         manager.pm.unregister(listener)
+
+
+def _serde() -> Any:
+    return _first_module("airflow.sdk.serde", "airflow.serialization.serde")  # the second until 3.1
 
 
 def _dag_bag_module() -> Any:

@@ -24,6 +24,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # as for the tests: this
 
 from bench import budgets  # noqa: E402
 from bench.hashing import hashing  # noqa: E402
+from bench.reruns import planning, reruns  # noqa: E402
 from bench.scheduled import step_overhead  # noqa: E402
 
 
@@ -47,6 +48,8 @@ def main() -> int:
             "parse": lambda: budgets.parsing(folder, 3 if quick else 9, tell),
             "growth": lambda: budgets.growth(folder, 1 if quick else 5, tell),
             "hashing": lambda: hashing(folder, 2 if quick else 5, tell),
+            "plan": lambda: planning(folder, 3 if quick else 7, tell),
+            "reruns": lambda: reruns(folder, 2 if quick else 5, tell, plain=(10,) if quick else (10, 100)),
         }
         for part in options.only or parts:
             lines += parts[part]()
@@ -68,7 +71,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=["run", "import", "parse", "growth", "hashing"],
+        choices=["run", "import", "parse", "growth", "hashing", "plan", "reruns"],
         help="a part; may be repeated",
     )
     return parser.parse_args()

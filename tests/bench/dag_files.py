@@ -12,7 +12,7 @@ _BASH = """\
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.sdk import DAG
 
-with DAG("bash", schedule=None):
+with DAG({dag_id!r}, schedule=None):
     before = None
     for number in range({steps}):
         task = BashOperator(task_id=f"step_{{number}}", bash_command="python script.py", cwd={folder!r})
@@ -25,7 +25,7 @@ _STEPS = """\
 from airflow.sdk import DAG
 from mlsteps import PipelineData, PythonScriptStep
 
-with DAG("steps", schedule=None):
+with DAG({dag_id!r}, schedule=None):
     before = None
     for number in range({steps}):
         data = PipelineData(f"data_{{number}}")
@@ -58,7 +58,7 @@ for number in range({steps}):
     )
     before = data
 
-dag = Pipeline(Workspace(), steps).to_dag("pipeline")
+dag = Pipeline(Workspace(), steps).to_dag({dag_id!r})
 """
 
 # Without data: what is compared is one script and nothing else.
@@ -66,7 +66,7 @@ _PRINTING = """\
 from airflow.sdk import DAG
 from mlsteps import PythonScriptStep
 
-with DAG("steps", schedule=None):
+with DAG({dag_id!r}, schedule=None):
     before = None
     for number in range({steps}):
         task = PythonScriptStep(name=f"step_{{number}}", script_name="script.py")
@@ -83,10 +83,15 @@ _STYLES: Mapping[str, str] = {
 }
 
 
-def write_dag_file(folder: Path, style: str, steps: int) -> Path:
+_DAG_IDS = {"printing": "steps"}
+
+
+def write_dag_file(folder: Path, style: str, steps: int, dag_id: str | None = None) -> Path:
     """Write a DAG file of a style, with the script that its tasks run beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SCRIPT).write_text("print(1)\n")
     file = folder / f"{style}_{steps}.py"
-    file.write_text(_STYLES[style].format(steps=steps, folder=str(folder)))
+    file.write_text(
+        _STYLES[style].format(steps=steps, folder=str(folder), dag_id=dag_id or _DAG_IDS.get(style, style))
+    )
     return file

@@ -54,7 +54,7 @@ def hashing(
     time.sleep(_SETTLED)
     return [
         *_small_files(folder / "caches", tree, ignoring, repetitions, tell),
-        *_large_file(folder / "caches", big, repetitions, tell),
+        *_large_file(folder / "caches", big, 2 * repetitions + 1, tell),
         _memory(folder / "caches", "content_of", f"{files} files, the first time", tree, tell),
         _memory(folder / "caches", "content_of", f"{files} files, unchanged", tree, tell),
         _memory(

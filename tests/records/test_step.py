@@ -95,10 +95,17 @@ def test_a_torn_record_is_one_clear_error(store: FolderStore, make_step: Make) -
     record.save(store)
     path = f"{record.try_folder}/step.json"
     data = store.read(path)
-    for length in range(0, len(data) - 2, 97):
+    for length in range(1, len(data) - 2, 97):
         store.write(path, data[:length])
         with pytest.raises(RecordFormatError, match=path):
             read_step(store, record.folder)
+
+
+def test_a_record_that_a_power_cut_emptied_is_none(store: FolderStore, make_step: Make) -> None:
+    record = full(make_step)
+    record.save(store, durable=False)
+    store.write(f"{record.try_folder}/step.json", b"")
+    assert read_step(store, record.folder) is None
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ class StoreThatCalls(FolderStore):
         self.before("read", path)
         return super().read(path)
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes, durable: bool = True) -> None:
         self.before("write", path)
-        super().write(path, data)
+        super().write(path, data, durable)
 
     def create(self, path: str, data: bytes) -> bool:
         self.before("create", path)
@@ -55,9 +55,9 @@ class StoreWithoutLuck(FolderStore):
         self._roll(self.share)
         return super().read(path)
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes, durable: bool = True) -> None:
         self._roll(self.share / 2)
-        super().write(path, data)
+        super().write(path, data, durable)
         self._roll(self.share / 2)
 
     def create(self, path: str, data: bytes) -> bool:
@@ -114,7 +114,7 @@ class StoreThatAsksTwice(FolderStore):
 class StoreThatLosesWrites(FolderStore):
     """Says that files were written where none are."""
 
-    def write(self, path: str, data: bytes) -> None:
+    def write(self, path: str, data: bytes, durable: bool = True) -> None:
         pass
 
 

@@ -5,15 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import pathspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlsteps.exceptions import SnapshotException
+from mlsteps.launcher import digest
+from mlsteps.launcher.digest import FileDigest, digest_bytes
 from mlsteps.launcher.snapshot_archive import write_archive
-from mlsteps.reuse.snapshot import archive_digest, take_snapshot
+from mlsteps.reuse import digest_cache, snapshot
+from mlsteps.reuse.content import content_of
+from mlsteps.reuse.digest_cache import DigestCache
+from mlsteps.reuse.snapshot import Snapshot, SnapshotEntry, archive_digest, hash_paths, take_snapshot
 from processes import folder_for_everybody, unprivileged
 
 
@@ -22,6 +31,26 @@ def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DigestCache:
+    """One that remembers everything at once, as its clock is ahead."""
+    monkeypatch.setattr(digest_cache, "_now", lambda: time.time_ns() + 60 * 10**9)
+    return DigestCache(tmp_path / "cache", worth=0)
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are read."""
+    names: list[str] = []
+
+    def listed(files: list[tuple[str, int]]) -> Iterator[tuple[FileDigest, os.stat_result]]:
+        names.extend(os.path.basename(path) for path, _ in files)
+        return digest.digest_listed(files)
+
+    monkeypatch.setattr(digest_cache, "digest_listed", listed)
+    return names
 
 
 def fill(folder: Path, *names: str) -> None:
@@ -251,3 +280,282 @@ def test_the_digest_of_a_large_file_in_an_archive(source: Path, tmp_path: Path) 
     (source / "large").write_bytes(os.urandom(1 << 20) * 9)
     write_archive([("large", source / "large")], tmp_path / "s.zip", compress=False)
     assert archive_digest(tmp_path / "s.zip") == take_snapshot(source).digest
+
+
+NEVER = ["__pycache__/", "*.py[co]", ".git/", ".ipynb_checkpoints/", ".DS_Store"]
+PARTS = st.sampled_from(["__pycache__", ".git", ".DS_Store", ".ipynb_checkpoints", "a", ".", "x"])
+NEVER_NAMES = st.builds(
+    str.__add__, st.lists(PARTS, max_size=2).map("".join), st.sampled_from(["", ".pyc", ".pyo", ".py"])
+).filter(lambda name: name.strip("."))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(NEVER_NAMES, min_size=1, max_size=3), st.booleans())
+def test_what_is_never_part_is_what_such_patterns_say(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[str], rules: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("x")
+    fill(folder, "/".join(parts))
+    if rules:
+        (folder / ".amlignore").write_text(".amlignore")
+    expected = not pathspec.GitIgnoreSpec.from_lines(NEVER).match_file("/".join(parts))
+    assert taken(folder) == ["/".join(parts)] * expected
+
+
+def test_entries_tell_kind_size_and_digest(source: Path, cache: DigestCache) -> None:
+    fill(source, "b.py", "run.sh", "x.log")
+    (source / "run.sh").chmod(0o755)
+    (source / "a-link").symlink_to("b.py")
+    (source / ".amlignore").write_text("*.log\n.amlignore\n")
+    expected = (
+        SnapshotEntry("a-link", "link", 4, "b.py"),
+        SnapshotEntry("b.py", "file", 4, digest_bytes(b"b.py")),
+        SnapshotEntry("run.sh", "exec", 6, digest_bytes(b"run.sh")),
+    )
+    for used in (None, cache, cache):
+        snapshot = take_snapshot(source, used)
+        assert snapshot.entries() == expected
+        assert snapshot.files == tuple(entry.path for entry in expected)
+        assert (snapshot.number_of_files, snapshot.bytes) == (3, 10)
+
+
+@pytest.mark.parametrize("rules", [None, "*.log\nbuild/\n!keep.log\n.amlignore\n"])
+def test_what_did_not_change_is_not_read_again(
+    source: Path, cache: DigestCache, read: list[str], rules: str | None
+) -> None:
+    fill(source, "a.py", "sub/b.py")
+    (source / "link").symlink_to("a.py")
+    if rules:
+        (source / ".amlignore").write_text(rules)
+    snapshot = take_snapshot(source)
+    assert take_snapshot(source, cache) == snapshot
+    read.clear()
+    again = take_snapshot(source, cache)
+    assert again == snapshot
+    assert again.files == snapshot.files == ("a.py", "link", "sub/b.py")
+    assert read == []
+    assert again.entries() == snapshot.entries()
+    time.sleep(0.02)  # for another change time
+    (source / "a.py").write_text("A.py")
+    read.clear()
+    assert take_snapshot(source, cache).digest != snapshot.digest
+    assert read == ["a.py"]
+
+
+def test_a_file_that_is_ignored_never_matters(source: Path, cache: DigestCache, read: list[str]) -> None:
+    fill(source, "a.py", "logs/1.log", "logs/keep.txt", "build/x", "a.pyc")
+    (source / ".amlignore").write_text("*.log\nbuild/\n")
+    snapshot = take_snapshot(source, cache)
+    read.clear()
+    for change in (
+        lambda: fill(source, "logs/2.log", "sub/3.log", "b.pyc"),
+        (source / "logs/1.log").unlink,
+        lambda: (source / "logs/2.log").write_text("more"),
+        lambda: (source / "logs/4.log").symlink_to("/nowhere"),
+        lambda: fill(source, "sub/build/y", "sub/__pycache__/x"),
+        lambda: (source / "sub/build/link").symlink_to("/nowhere"),
+        lambda: (source / "build/x").write_text("other"),
+    ):
+        change()
+        for _ in range(2):
+            assert take_snapshot(source, cache) == snapshot
+    assert read == []
+
+
+def test_the_rules_are_asked_once_about_a_path(
+    source: Path, cache: DigestCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That takes longer than all the rest."""
+    asked: list[str] = []
+    exclude = snapshot._IgnoreRules.exclude
+
+    def spied(rules: snapshot._IgnoreRules, path: str) -> bool:
+        asked.append(path)
+        return exclude(rules, path)
+
+    monkeypatch.setattr(snapshot._IgnoreRules, "exclude", spied)
+    fill(source, "a.py", "logs/1.log", "logs/keep.txt", "build/x")
+    (source / ".amlignore").write_text("*.log\nbuild/\n")
+    take_snapshot(source, cache)
+    assert {"a.py", "logs/", "logs/1.log", "build/"} <= set(asked)
+    fill(source, "logs/2.log")
+    take_snapshot(source, cache)
+    asked.clear()
+    take_snapshot(source, cache)
+    assert asked == []
+
+
+def test_an_ignored_file_need_not_even_have_a_status() -> None:
+    with folder_for_everybody() as source:
+        fill(source, "a.py", "sub/1.log")
+        (source / ".amlignore").write_text("*.log\n.amlignore\n")
+        os.chmod(source / "sub", 0o444)
+        with unprivileged():
+            assert taken(source) == ["a.py"]
+        (source / ".amlignore").write_text(".amlignore\n")
+        with unprivileged(), pytest.raises(SnapshotException, match=r"1\.log"):
+            take_snapshot(source)
+        os.chmod(source / "sub", 0o700)
+
+
+def test_another_version_of_the_library_is_asked_again(
+    source: Path, cache: DigestCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(source, "a.py", "b.csv")
+    (source / ".amlignore").write_text("*.csv\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(pathspec.GitIgnoreSpec, "from_lines", lambda lines: SimpleNamespace(patterns=[]))
+        patch.setattr(
+            snapshot.importlib.util, "find_spec", lambda name: SimpleNamespace(origin=source / "a.py")
+        )
+        assert take_snapshot(source, cache).files == (".amlignore", "a.py", "b.csv")
+    assert take_snapshot(source, cache).files == (".amlignore", "a.py")
+
+
+@pytest.mark.parametrize("name", [".amlignore", ".gitignore"])
+def test_other_rules_are_other_files_though_no_file_changed(
+    source: Path, tmp_path: Path, cache: DigestCache, name: str
+) -> None:
+    """The rules are in the files themselves, so only a rule that leaves out their own file can do that."""
+    fill(source, "a.py", "b.csv", "c.log", "d/e.csv")
+    for rules in ("*.csv", "*.log", "*.csv\n!b.csv", "d/", "", "*.csv"):
+        (source / name).write_text(f"{rules}\n{name}\n")
+        for _ in range(2):
+            assert take_snapshot(source, cache) == take_snapshot(source)
+    (source / name).unlink()
+    assert taken(source) == list(take_snapshot(source, cache).files)
+
+
+def test_a_rule_that_is_none_is_named_though_all_was_remembered(source: Path, cache: DigestCache) -> None:
+    fill(source, "a.py")
+    (source / ".amlignore").write_text(".amlignore\n")
+    take_snapshot(source, cache)
+    (source / ".amlignore").write_text(".amlignore\n!\n")
+    with pytest.raises(SnapshotException, match=r"\.amlignore.*'!'"):
+        take_snapshot(source, cache)
+
+
+def test_a_link_that_breaks_is_refused_though_all_was_remembered(source: Path, cache: DigestCache) -> None:
+    fill(source, "a.py", "b.pyc")
+    (source / "link").symlink_to("b.pyc")
+    take_snapshot(source, cache)
+    (source / "b.pyc").unlink()
+    with pytest.raises(SnapshotException, match="link link to 'b.pyc'"):
+        take_snapshot(source, cache)
+
+
+def test_checkouts_at_other_places_and_times_are_equal(
+    source: Path, tmp_path: Path, cache: DigestCache
+) -> None:
+    fill(source, "a.py", "sub/b.py")
+    (source / ".amlignore").write_text("*.log\n")
+    other = shutil.copytree(source, tmp_path / "other", copy_function=shutil.copyfile)
+    os.utime(other / "a.py", (1, 1))
+    fill(other, "x.log")
+    for _ in range(2):
+        one, copy = take_snapshot(source, cache), take_snapshot(other, cache)
+        assert (one.digest, one.entries()) == (copy.digest, copy.entries())
+
+
+def test_entries_of_a_directory_that_changed_since_are_as_they_were_or_an_error(
+    source: Path, cache: DigestCache
+) -> None:
+    fill(source, "a.py", "b.py")
+    entries = take_snapshot(source, cache).entries()
+    snapshot = take_snapshot(source, cache)
+    forgotten = take_snapshot(source, cache)
+    time.sleep(0.02)  # for another change time
+    (source / "a.py").write_text("A.py")
+    assert snapshot.entries() == entries
+    shutil.rmtree(cache.folder)
+    with pytest.raises(SnapshotException, match="source' cannot be read: .*changed while"):
+        forgotten.entries()
+
+
+def test_a_name_that_is_no_text_is_remembered(source: Path, cache: DigestCache) -> None:
+    (source / os.fsdecode(b"\xff")).mkdir()
+    (source / os.fsdecode(b"\xff/\xfe")).write_text("x")
+    (source / os.fsdecode(b"\xfd.log")).write_text("x")
+    (source / ".amlignore").write_text("*.log\n")
+    for _ in range(2):
+        assert take_snapshot(source, cache) == take_snapshot(source)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["write", "remove", "rename", "chmod", "rules", "link", "folder"]),
+            st.sampled_from(["a.py", "b.csv", "sub/c.py", "sub/d.csv", "sub/data/e", "x.pyc"]),
+            st.sampled_from(["a.py", "sub/c.csv", "data/x", "data"]),
+            st.sampled_from(["", "*.csv\n", "data/\n", "*\n!*/\n!*.py\n", "sub\n.amlignore\n"]),
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_whatever_happens_to_a_directory_the_cache_makes_no_difference(
+    tmp_path_factory: pytest.TempPathFactory, cache: DigestCache, edits: list[tuple[str, str, str, str]]
+) -> None:
+    source = tmp_path_factory.mktemp("x") / "source"
+    fill(source, "a.py", "sub/b.csv")
+    for what, name, other, text in edits:
+        path, target = source / name, source / other
+        try:
+            match what:
+                case "write":
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_text(text)
+                case "remove":
+                    path.unlink()
+                case "rename":
+                    path.rename(target)
+                case "chmod":
+                    path.chmod(path.stat().st_mode ^ 0o100)
+                case "rules":
+                    (source / ".amlignore").write_text(text)
+                case "link":
+                    target.symlink_to("a.py")
+                case "folder":
+                    shutil.rmtree(target)
+        except OSError:  # there is nothing, or something else
+            continue
+        for _ in range(2):
+            assert outcome(lambda source=source: take_snapshot(source, cache)) == outcome(
+                lambda source=source: take_snapshot(source)
+            )
+        time.sleep(0.02)  # for another change time
+
+
+def outcome(call: Callable[[], Snapshot]) -> tuple[object, ...]:
+    """What comes of it: a snapshot with all that it tells, or an error."""
+    try:
+        snapshot = call()
+        return snapshot, snapshot.files, snapshot.entries()
+    except SnapshotException as error:
+        return (str(error),)
+
+
+def test_paths_are_hashed_under_the_text_that_was_given(source: Path, cache: DigestCache) -> None:
+    fill(source, "a.py", "data/x.csv", "../shared/y")
+    (source / "data/shared").symlink_to("../../shared")
+    (source / ".amlignore").write_text("data/\n*.py\n")
+    paths = ["a.py", "./a.py", "data", "data/x.csv", "../shared", str(source / "a.py")]
+    found = hash_paths(source, paths, cache)
+    assert list(found) == paths
+    assert found["a.py"] == found["./a.py"] == found[str(source / "a.py")] == digest_bytes(b"a.py")
+    assert found["data"] == content_of(source / "data", follow_links_anywhere=True).digest
+    assert found["../shared"] == content_of(source.parent / "shared").digest
+    time.sleep(0.02)  # for another change time
+    (source / "data/x.csv").write_text("other")
+    again = hash_paths(source, paths, cache)
+    assert {path for path in paths if again[path] != found[path]} == {"data", "data/x.csv"}
+    assert hash_paths(source, paths) == again
+
+
+@pytest.mark.parametrize("missing", ["none.csv", "data/none", "../none", "dangling"])
+def test_a_path_to_hash_that_is_missing_is_named(source: Path, missing: str) -> None:
+    fill(source, "a.py", "data/x")
+    (source / "dangling").symlink_to("nowhere")
+    with pytest.raises(SnapshotException, match=f"{missing}' of hash_paths"):
+        hash_paths(source, ["a.py", missing])

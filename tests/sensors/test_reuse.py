@@ -253,7 +253,14 @@ def test_the_content_of_data_counts_and_not_its_place(project: Project) -> None:
 
 
 def test_tasks_behind_reused_steps_are_given_the_earlier_data(project: Project) -> None:
-    script = "import sys; from pathlib import Path; Path(sys.argv[1]).write_text('made'); from mlsteps.run import Run; r = Run.get_context(); r.log('m', 3); r.parent.log('best', 'x')"
+    script = """
+        import sys
+        from mlsteps.run import Run
+        open(sys.argv[1], "w").write("made")
+        run = Run.get_context()
+        run.log("m", 3)
+        run.parent.log("best", "x")
+    """
     project.script("s.py", script)
     got = project.root / "got.json"
 

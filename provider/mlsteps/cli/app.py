@@ -108,6 +108,30 @@ def explain(
 
 
 @app.command()
+def gc(
+    older_than: Annotated[
+        str,
+        typer.Option("--older-than", metavar="DURATION", help="What is younger stays; like 30d, 12h, 90m."),
+    ] = "30d",
+    keep_last: Annotated[
+        int, typer.Option("--keep-last", metavar="N", min=0, help="The last N runs of each DAG stay.")
+    ] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Delete old runs, and outputs, snapshots and results that nobody can reach any more.
+
+    Pipelines may run meanwhile. What a run or result that stays, or a registered model, refers to stays too.
+    """
+    from mlsteps.cli.gc import gc_command
+
+    with _errors():
+        _use(workspace)
+        gc_command(older_than, keep_last, dry_run=dry_run, as_json=json)
+
+
+@app.command()
 def runs(
     dag: Annotated[
         str | None, typer.Argument(metavar="[DAG]", help="Only runs of this DAG.", show_default=False)

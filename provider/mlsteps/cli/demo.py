@@ -37,7 +37,17 @@ def run_demo(home: Path) -> int:
     if not report.succeeded:
         return 1
     tell_results(console, run, home, workspace)
-    console.print("\nNext, try another seed, or see it on a real Airflow:")
+    reused = sum(step["state"] == "reused" for step in run["steps"])
+    if reused == len(run["steps"]):
+        console.print(
+            "\nNothing had changed, so every step was reused. Edit a script, and see what it needs:"
+        )
+        console.print(f"  {_short(file.with_name('compare_models_src'))}/")
+        console.print(f"  [bold]{_command('plan')} {_short(file)} -w {_short(workspace)}[/bold]")
+    else:
+        console.print("\nNext, run it again: what has not changed is reused.")
+        console.print("  [bold]make demo[/bold]")
+    console.print("Or try another seed, or see it on a real Airflow:")
     console.print(f"  [bold]{_command('run')} {_short(file)} -w {_short(workspace)} --param seed=11[/bold]")
     console.print("  [bold]make demo-ui[/bold]")
     return 0

@@ -29,7 +29,7 @@ def draw(order: Sequence[str], after: Mapping[str, Sequence[str]]) -> list[tuple
             lines.append((_forking(len(kept), place, len(following)), None))
         rails = kept[:place] + following + kept[place + 1 :]
         if not following and place < len(rails):
-            lines.append(("│ " * place + "  " + "/ " * (len(kept) - place - 1), None))
+            lines.append((("│ " * place + "  " + "/ " * (len(kept) - place - 1)).rstrip(), None))
     return lines
 
 
@@ -44,7 +44,7 @@ def _joining(rails: Sequence[str], mine: Sequence[int]) -> str:
         elif mine[0] < column < mine[-1]:
             text += "┴─" if column in mine else "┼─"
         else:
-            text += "│ "
+            text += "│ " if column < mine[0] else "/ "
     return text.rstrip()
 
 

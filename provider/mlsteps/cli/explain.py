@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from mlsteps.cli.records import find_run, steps_called
 from mlsteps.cli.tables import STATE_STYLES
 from mlsteps.exceptions import MlstepsException
 from mlsteps.records import StepRecord, read_steps
-from mlsteps.reuse.decision import Decision
+from mlsteps.reuse.decision import Cause, Decision
+from mlsteps.reuse.store import ReuseStore
 from mlsteps.run import values
 from mlsteps.workspace import Workspace
+
+if TYPE_CHECKING:
+    from mlsteps.data.stores import Store
 
 
 def explain_command(run_id: str, step_name: str | None, *, as_json: bool) -> None:
@@ -28,11 +33,10 @@ def explain_command(run_id: str, step_name: str | None, *, as_json: bool) -> Non
         return
     console = Console(highlight=False, soft_wrap=True)
     for step in steps:
-        style = STATE_STYLES.get(step.state, "")
-        state = f"[{style}]{step.state}[/{style}]" if style else step.state
-        console.print(f"[bold]{escape(step.name.strip())}[/bold]  {state}  {escape(_reason(step))}")
+        state = (step.state, STATE_STYLES.get(step.state, ""))
+        console.print(Text.assemble((step.name.strip(), "bold"), "  ", state, "  ", _reason(step)))
         if step_name is not None:
-            _tell_everything(console, step)
+            _tell_everything(console, store, step)
 
 
 def _plain(step: StepRecord) -> dict[str, Any]:
@@ -59,20 +63,30 @@ def _reason(step: StepRecord) -> str:
     return decision.in_words() if decision is not None else step.reason or "nothing was decided"
 
 
-def _tell_everything(console: Console, step: StepRecord) -> None:
+def _tell_everything(console: Console, store: Store, step: StepRecord) -> None:
     decision = _decision(step)
     if decision is not None and decision.origin:
-        origin = decision.origin
-        what = "reused from" if decision.action == "reuse" else "compared with"
-        console.print(
-            f"  {what} {escape(str(origin.get('task_id')))} of run {escape(str(origin.get('run_id')))}, "
-            f"DAG {escape(str(origin.get('dag_id')))}, made {escape(str(origin.get('created')))}"
-        )
+        console.print(Text(f"  {_origin(decision, decision.origin)}"))
     for change in decision.changes if decision is not None else ():
-        console.print(f"  • {escape(change.in_words())}")
+        console.print(Text(f"  • {change.in_words()}"))
     if step.fingerprint:
         console.print(f"  fingerprint {step.fingerprint}", style="dim")
-    for part, value in step.key.items():
+    for part, value in _key(store, step).items():
         if value not in (None, {}, []):
-            shown = value if part != "environment" else {k: v for k, v in value.items() if k != "packages"}
-            console.print(f"  {part}: {escape(values.dumps(shown))}", style="dim")
+            console.print(Text(f"  {part}: {values.dumps(value)}", "dim"))
+
+
+def _origin(decision: Decision, origin: Mapping[str, Any]) -> str:
+    what = "reused from" if decision.action == "reuse" else "compared with"
+    if decision.cause is Cause.WAITED_TOO_LONG:
+        what = "waited for"
+    made = f", made {origin['created']}" if origin.get("created") else ""
+    return f"{what} {origin.get('task_id')} of run {origin.get('run_id')}, DAG {origin.get('dag_id')}{made}"
+
+
+def _key(store: Store, step: StepRecord) -> Mapping[str, Any]:
+    """What its fingerprint was made of; for a reused step the result that it was given says it."""
+    if step.key or not step.fingerprint:
+        return step.key
+    entry = ReuseStore(store).read(step.fingerprint).entry
+    return entry.key if entry is not None else {}

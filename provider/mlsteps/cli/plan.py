@@ -107,11 +107,11 @@ def to_json(plans: Sequence[DagPlan]) -> str:
 def tell(plans: Sequence[DagPlan]) -> None:
     """Print plans as drawings with a line for each step."""
     from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
     console = Console(highlight=False, soft_wrap=True)
     for plan in plans:
-        console.print(f"[bold]{escape(plan.dag_id)}[/bold]")
+        console.print(Text(plan.dag_id, "bold"))
         steps = {planned.task_id: planned for planned in plan.steps}
         # Columns of rails as wide as the widest, so that the words stand below each other.
         lines = draw(plan.order, plan.after)
@@ -119,13 +119,13 @@ def tell(plans: Sequence[DagPlan]) -> None:
         names = max((len(planned.name.strip()) for planned in plan.steps), default=0)
         for line, node in lines:
             if node is None:
-                console.print(f"[dim]{line}[/dim]")
+                console.print(Text(line, "dim"))
                 continue
             planned = steps[node]
-            style = _STYLES[planned.decision.action]
+            decision, name = planned.decision, planned.name.strip()
+            action = (f"{decision.action:7}", _STYLES[decision.action])
             console.print(
-                f"{line:{rails}}  {escape(planned.name.strip()):{names}}  "
-                f"[{style}]{planned.decision.action:7}[/{style}]  {escape(planned.decision.in_words())}"
+                Text.assemble(f"{line:{rails}}  {name:{names}}  ", action, "  ", decision.in_words())
             )
         counts: Counter[str] = Counter(planned.decision.action for planned in plan.steps)
         told = [

@@ -15,6 +15,7 @@ from rich.progress import Progress as Bar
 
 from mlsteps.cli.tables import STATE_STYLES, one_line_metrics, steps_table
 from mlsteps.records import StepRecord
+from mlsteps.sensors import ReuseSensor
 from mlsteps.steps import PipelineStep
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Progress:
         style = STATE_STYLES.get(record.state, "")
         mark, seconds = _MARKS.get(record.state, "•"), record.seconds or 0.0
         text = f"[{style}]{mark}[/{style}] {name} {record.state} in {seconds:.1f} s"
+        if record.state == "reused":
+            text = f"[{style}]{mark}[/{style}] {name} {escape(record.reason)}"
         metrics = one_line_metrics(record.metrics)
         self.console.print(f"{text}  [dim]{escape(metrics)}[/dim]" if metrics else text)
         if record.error:
@@ -81,6 +84,10 @@ class Progress:
     def task_changed(self, event: str, ti: Any, error: object) -> None:
         """The same for tasks that are no steps: Airflow tells of them."""
         if isinstance(ti.task, PipelineStep):
+            return
+        if isinstance(ti.task, ReuseSensor) and event != "failed":
+            if event == "success":  # what it decided is told step by step
+                self._bar.advance(self._task)
             return
         name = escape(ti.task.task_display_name)
         if event == "running":

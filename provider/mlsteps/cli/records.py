@@ -140,6 +140,7 @@ def _as_step(step: StepRecord) -> dict[str, Any]:
         "seconds": step.seconds,
         "outputs": step.outputs,
         "metrics": step.metrics,
+        "reason": step.error or step.reason,
     }
 
 

@@ -149,7 +149,7 @@ class StandaloneAirflow:
         """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
-            state = str(self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{_quoted(run_id)}")["state"])
+            state = str(self.dag_run(dag_id, run_id)["state"])
             if state in ("success", "failed"):
                 return state
             waiting()
@@ -158,11 +158,19 @@ class StandaloneAirflow:
             f"Run {run_id!r} of {dag_id!r} is not over after {timeout:.0f} s; see {self.log}."
         )
 
+    def dag_run(self, dag_id: str, run_id: str) -> dict[str, Any]:
+        """A run as Airflow's REST API gives it."""
+        return self._request("GET", f"/api/v2/dags/{dag_id}/dagRuns/{_quoted(run_id)}")
+
     def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """The run's task instances as Airflow's REST API gives them."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances"
-        found: list[dict[str, Any]] = self._request("GET", path)["task_instances"]
-        return found
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._request("GET", f"{path}?limit=100&offset={len(found)}")
+            found += page["task_instances"]
+            if len(found) >= page["total_entries"] or not page["task_instances"]:
+                return found
 
     def set_task_state(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Mark a task, as the button of the web page does."""

@@ -21,9 +21,10 @@ STATE_STYLES = {
 
 
 def steps_table(report: Mapping[str, Any]) -> Table:
-    """The steps of a run: state, seconds, outputs and metrics."""
+    """The steps of a run: state, seconds, outputs, metrics, and why they ran or were reused."""
     table = Table(title=None, show_edge=False, pad_edge=False, header_style="bold")
-    for column in ("step", "state", "seconds", "outputs", "metrics"):
+    explained = any(step.get("reason") for step in report["steps"])
+    for column in ("step", "state", "seconds", "outputs", "metrics", *(("why",) if explained else ())):
         table.add_column(column, justify="right" if column == "seconds" else "left", overflow="fold")
     for step in report["steps"]:
         style = STATE_STYLES.get(step["state"], "")
@@ -33,8 +34,16 @@ def steps_table(report: Mapping[str, Any]) -> Table:
             f"{step['seconds']:.1f}" if step["seconds"] is not None else "",
             escape(", ".join(step["outputs"])),
             escape(one_line_metrics(step["metrics"])),
+            *((escape(_short_reason(step)),) if explained else ()),
         )
     return table
+
+
+def _short_reason(step: Mapping[str, Any]) -> str:
+    lines = (step.get("reason") or "").splitlines()
+    reason = lines[0] if lines else ""
+    # Which run a result is from takes more room than a column has.
+    return reason.partition(": ")[2] or reason if step["state"] == "reused" else reason
 
 
 def one_line_metrics(metrics: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mlsteps.data.stores.base import FileInfo, Store
 from mlsteps.exceptions import MlstepsException
-from mlsteps.launcher.digest import CHUNK_SIZE, FileDigest, digest_tree
+from mlsteps.launcher.digest import CHUNK_SIZE, FileDigest, changed_meanwhile, digest_tree
 from mlsteps.launcher.manifest import Manifest
 from mlsteps.reuse.content import content_of
 from mlsteps.reuse.digest_cache import DigestCache
@@ -71,13 +71,19 @@ def _content_by_listing(store: Store, path: str) -> StoredContent | None:
 def _content(store: Store, info: FileInfo) -> str:
     if info.content is not None:
         return info.content
-    chunks = []
-    with store.open(info.path) as stream:
-        while chunk := stream.read(CHUNK_SIZE):
-            while len(chunk) < CHUNK_SIZE and (more := stream.read(CHUNK_SIZE - len(chunk))):
-                chunk += more
-            chunks.append(hashlib.sha256(chunk).digest())
-    return FileDigest(info.size, tuple(chunks)).text
+    chunks, size = [], 0
+    try:
+        with store.open(info.path) as stream:
+            while chunk := stream.read(CHUNK_SIZE):
+                while len(chunk) < CHUNK_SIZE and (more := stream.read(CHUNK_SIZE - len(chunk))):
+                    chunk += more
+                chunks.append(hashlib.sha256(chunk).digest())
+                size += len(chunk)
+    except OSError as error:
+        raise MlstepsException(f"Cannot read {store.url(info.path)!r} to hash it: {error}") from error
+    if size != info.size:
+        raise changed_meanwhile(store.url(info.path))
+    return FileDigest(size, tuple(chunks)).text
 
 
 @dataclass(frozen=True)

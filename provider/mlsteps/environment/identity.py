@@ -8,14 +8,14 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan
 
 # Our own version changes nothing about a script's result; how a key is made has a version of its own.
 _OURSELVES = "airflow-provider-mlsteps"
-_INSTALLED = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(?:-py[0-9.]+)?\.(?:dist-info|egg-info)")
+_INSTALLED = re.compile(r"(?P<name>\w.*?)-(?P<version>[^-]+)(?:-py[0-9.]+)?\.(?:dist-info|egg-info)")
 _PROBE = "import json, sys; print(json.dumps([sys.version_info[:2], sys.path]))"
 _PROBE_SECONDS = 30
 
@@ -28,13 +28,15 @@ def environment_identity(plan: EnvironmentPlan) -> Mapping[str, Any]:
     """
     identity: dict[str, Any] = {"kind": plan.kind.value}
     if plan.kind is EnvironmentKind.WORKER:
-        identity |= _of_interpreter(sys.version_info[:2], tuple(sys.path))
+        identity |= _of_interpreter(_minor(sys.version_info), sys.path)
     elif plan.kind is EnvironmentKind.INTERPRETER:
         identity |= _of_named_interpreter(str(plan.interpreter))
     if plan.image or plan.dockerfile:
         identity |= {"image": plan.image, "dockerfile": plan.dockerfile}
     if plan.spec is not None:
         identity |= plan.spec.to_plain()
+        if plan.kind is EnvironmentKind.VIRTUALENV and plan.spec.python is None:
+            identity["python"] = _minor(sys.version_info)
     return identity
 
 
@@ -59,15 +61,21 @@ def installed_packages(path: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _of_interpreter(version: tuple[int, ...], path: tuple[str, ...]) -> dict[str, Any]:
+def _of_interpreter(version: str, path: Iterable[str]) -> dict[str, Any]:
     # A script does not see the folder that Airflow or pytest was started from, which may come first.
     libraries = [folder for folder in path if os.path.basename(folder) in ("site-packages", "dist-packages")]
-    return {"python": ".".join(map(str, version)), "packages": installed_packages(libraries)}
+    return {"python": version, "packages": installed_packages(libraries)}
+
+
+def _of_named_interpreter(interpreter: str) -> dict[str, Any]:
+    """The same of an interpreter that has to be asked; its name alone where it cannot be."""
+    answer = _answer_of(interpreter)
+    return _of_interpreter(*answer) if answer else {"interpreter": interpreter}
 
 
 @functools.cache
-def _of_named_interpreter(interpreter: str) -> dict[str, Any]:
-    """The same of an interpreter that has to be asked; its name alone where it cannot be."""
+def _answer_of(interpreter: str) -> tuple[str, tuple[str, ...]] | None:
+    """The minor version and the module search path; what lies there may change while this process runs."""
     try:
         answer = subprocess.run(
             [os.path.expanduser(interpreter), "-c", _PROBE],
@@ -77,6 +85,10 @@ def _of_named_interpreter(interpreter: str) -> dict[str, Any]:
             stdin=subprocess.DEVNULL,
         )
         version, path = json.loads(answer.stdout)
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return {"interpreter": interpreter}
-    return _of_interpreter(tuple(version), tuple(path))
+        return _minor(version), tuple(map(str, path))
+    except (OSError, TypeError, ValueError, subprocess.SubprocessError):
+        return None
+
+
+def _minor(version: Sequence[Any]) -> str:
+    return ".".join(map(str, version[:2]))

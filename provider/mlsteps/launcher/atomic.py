@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 _NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK)
 
 
-def write_bytes(path: StrPath, data: bytes) -> None:
+def write_bytes(path: StrPath, data: bytes, durable: bool = True) -> None:
     """Put ``data`` at ``path``, replacing what is there; a reader sees the old or the new, never a part.
 
     Missing parent folders are made. Raises ``OSError`` if it cannot be written; nothing is left behind then.
+    For ``durable`` see `replacing`.
     """
-    with replacing(path) as file:
+    with replacing(path, durable) as file:
         file.write(data)
 
 
@@ -52,13 +53,20 @@ def create_exclusive(path: StrPath, data: bytes) -> bool:
 
 
 @contextlib.contextmanager
-def replacing(path: StrPath) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes the place of ``path`` when the block ends without an error."""
+def replacing(path: StrPath, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file for writing that takes the place of ``path`` when the block ends without an error.
+
+    Not ``durable``, it is there at once and survives any kill, but a power cut may leave it empty.
+    """
     with _temporary(path) as (temporary, file):
         yield file
-        _to_disk(file)
+        if durable:
+            _to_disk(file)
+        else:
+            file.flush()
         os.replace(temporary, path)
-    _sync_folder(path)
+    if durable:
+        _sync_folder(path)
 
 
 @contextlib.contextmanager

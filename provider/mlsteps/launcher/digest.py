@@ -35,7 +35,7 @@ TREE_PREFIX = "sha256t:"
 
 _FILE_TAG = b"mlsteps.file/1\n"
 _TREE_TAG = b"mlsteps.tree/1\n"
-_READ_SIZE = 512 * 1024  # one buffer of this size per thread: small enough to stay in the processor's cache
+_READ_SIZE = 1024 * 1024  # one buffer of this size per thread: small enough to stay in the processor's cache
 _UNIT_SIZE = 4 * CHUNK_SIZE  # bytes that one thread takes at a time
 _UNIT_FILES = 256  # files that one thread takes at a time: opening them costs more than hashing them
 _SMALL = 32 * 1024  # below that, threads that open and close files wait for the interpreter lock all the time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mlsteps.records import layout
@@ -46,8 +46,8 @@ class StepRecord:
     :param models: Models it registered, as ``name:version``.
     :param exit_code, signal: How its script ended.
     :param error: The error as it was told.
-    :param fingerprint, key: What decides whether its result may stand for another run, and what that is the
-        hash of.
+    :param fingerprint: What decides whether its result may stand for another run.
+    :param key: What that is the hash of; empty for a step that was reused, whose result has it.
     :param decision: Why it ran or was reused, as data; ``reason`` has it in words.
     :param reused_from: The try whose result it has, if it was reused.
     """
@@ -116,16 +116,19 @@ class StepRecord:
         """A copy with some fields changed."""
         return replace(self, **changes)
 
-    def save(self, store: RecordStore) -> None:
+    def save(self, store: RecordStore, durable: bool = True) -> None:
         """Write it; a kill at any moment leaves the earlier record or this one.
 
         Every try has a record of its own, so that one that is taken for dead and is not cannot write over the
         record of the try that followed it.
         """
-        store.write(f"{self.try_folder}/step.json", dump_json({"version": VERSION, **asdict(self)}))
+        fields_of_it = {name: getattr(self, name) for name in _FIELDS_IN_ORDER}
+        data = dump_json({"version": VERSION, **fields_of_it})
+        store.write(f"{self.try_folder}/step.json", data, durable)
 
 
-_FIELDS = {f.name for f in fields(StepRecord)}
+_FIELDS_IN_ORDER = tuple(f.name for f in fields(StepRecord))
+_FIELDS = set(_FIELDS_IN_ORDER)
 _TUPLES = {"command", "metric_events", "parent_metric_events", "files", "models"}
 
 
@@ -137,7 +140,8 @@ def read_step(store: RecordStore, folder: str) -> StepRecord | None:
 def read_tries(store: RecordStore, folder: str) -> Iterator[StepRecord]:
     """The records of all tries of a step, the newest first."""
     for number in sorted(layout.try_numbers(store.list_names(folder)), reverse=True):
-        record = read_record(store, f"{layout.numbered_try(folder, number)}/step.json", VERSION, _from_json)
+        path = f"{layout.numbered_try(folder, number)}/step.json"
+        record = read_record(store, path, VERSION, _from_json, whole=False)
         if record is not None:
             yield record
 

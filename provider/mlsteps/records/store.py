@@ -18,8 +18,8 @@ class RecordStore(Protocol):
     def read(self, path: str) -> bytes:
         """The file's bytes. Raises FileNotFoundError."""
 
-    def write(self, path: str, data: bytes) -> None:
-        """Write or replace."""
+    def write(self, path: str, data: bytes, durable: bool = True) -> None:
+        """Write or replace. Not ``durable``, a power cut may leave it empty."""
 
     def create(self, path: str, data: bytes) -> bool:
         """Write unless it exists; True for the one caller that made it."""
@@ -42,14 +42,17 @@ def dump_json(value: Any) -> bytes:
         return (json.dumps(strict, indent=1) + "\n").encode()
 
 
-def load_json(store: RecordStore, path: str, version: int) -> dict[str, Any] | None:
+def load_json(store: RecordStore, path: str, version: int, whole: bool = True) -> dict[str, Any] | None:
     """The record at ``path``, or None where there is none.
 
+    :param whole: Whether it was written to be durable; else an empty one counts as lost in a power cut.
     :raises RecordFormatError: it is not JSON of a version up to ``version``.
     """
     try:
         data = store.read(path)
     except FileNotFoundError:
+        return None
+    if not data and not whole:
         return None
     try:
         value = values.loads(data)
@@ -64,12 +67,18 @@ def load_json(store: RecordStore, path: str, version: int) -> dict[str, Any] | N
     return value
 
 
-def read_record(store: RecordStore, path: str, version: int, make: Callable[[dict[str, Any]], T]) -> T | None:
+def read_record(
+    store: RecordStore,
+    path: str,
+    version: int,
+    make: Callable[[dict[str, Any]], T],
+    whole: bool = True,
+) -> T | None:
     """The record at ``path`` as ``make`` builds it from its fields, or None where there is none.
 
     :raises RecordFormatError: as :func:`load_json`, or fields are missing or of another form.
     """
-    value = load_json(store, path, version)
+    value = load_json(store, path, version, whole)
     if value is None:
         return None
     try:

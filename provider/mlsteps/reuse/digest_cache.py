@@ -6,8 +6,9 @@ written in the very moment of hashing, or the clock is set back. Therefore, as f
 two seconds before hashing began is hashed but not remembered, and nothing is believed that was remembered at
 a later time than now.
 
-It takes the file system's word for it. One that keeps no change time of its own (a squashfs image), or a
-program that keeps writing through one shared memory map, is beyond what a stat can tell.
+All that rests on what the file system says. Beyond it are those that keep no change time of their own (a
+squashfs image), file servers whose clock is behind by more than those two seconds, and programs that go on
+writing through one shared memory map.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mlsteps.launcher import atomic
-from mlsteps.launcher.digest import changed_meanwhile, digest_files, digest_listed
+from mlsteps.launcher.digest import changed_meanwhile, digest_file, digest_listed
 
 _RACY = 2_000_000_000  # nanoseconds: the coarsest clock of a file system, that of FAT
 _TREE_TAG = b"mlsteps.digest-cache.tree/1"
@@ -142,12 +143,13 @@ class Tree:
                 missing.append(len(entries))
                 files.append((f"{root}/{path}" if path else self.root, size_of(name)))
             entries.append((path, name, digest or ""))
-        for number, (place, size), (hashed, after) in zip(missing, files, digest_listed(files), strict=True):
+        for number, (place, _), (hashed, after) in zip(missing, files, digest_listed(files), strict=True):
             path, name, _ = entries[number]
             digest = hashed.text
             entries[number] = (path, name, digest)
             settled = state(after) == name
-            if not settled and _digest_of_quiet_file(place, size) != digest:
+            # A mode or a link count may have changed; not so the content.
+            if not settled and digest_file(place) != digest:
                 raise changed_meanwhile(place)
             # When the clock was set back meanwhile, what it says now is what "older" has to mean.
             if settled and _newest(after) < min(self._began, _now()) - _RACY:
@@ -155,7 +157,7 @@ class Tree:
                 self._learned = True
             else:
                 self._racy = True
-        self._work = sum(size + _OPENING for _, size in files) + _LISTING * len(self.lines)
+        self._work = sum(size + _OPENING for _, size in files)
         return entries
 
     def keep(
@@ -167,7 +169,7 @@ class Tree:
         skipped: tuple[str, ...] = (),
     ) -> None:
         """Remember all of it, or, when some of it is too new to be believed later, the rest."""
-        if self._cache is None or self._work < self._cache.worth:
+        if self._cache is None or self._work + _LISTING * len(self.lines) < self._cache.worth:
             return
         written = max(self._began, _now())
         with suppress(OSError):
@@ -228,22 +230,6 @@ def is_executable(name: str) -> bool:
 
 def _newest(status: os.stat_result) -> int:
     return max(status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _digest_of_quiet_file(place: str, size: int) -> str:
-    """The digest of a file of that size that is not being written to.
-
-    Its state moved since it was listed, but so it does when a link is made to it or its mode is changed.
-    """
-    try:
-        before = os.stat(place)
-        digest = digest_files([place])[0]
-        after = os.stat(place)
-    except OSError as error:
-        raise changed_meanwhile(place) from error
-    if digest.size != size or (before.st_ino, before.st_mtime_ns) != (after.st_ino, after.st_mtime_ns):
-        raise changed_meanwhile(place)
-    return digest.text
 
 
 def _checksum(content: bytes) -> bytes:

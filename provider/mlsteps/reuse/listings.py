@@ -1,4 +1,4 @@
-"""Which files a digest of a folder stands for, kept so that a later change can be told by the files' names."""
+"""Which files the digest of a folder stands for, so that a later change can be told by their names."""
 
 from __future__ import annotations
 

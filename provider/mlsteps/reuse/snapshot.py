@@ -72,7 +72,7 @@ class Snapshot:
         """
         with _explained(self.directory):
             entries = tuple(_entries(self._tree))
-            if _digest(entries) != self.digest:
+            if snapshot_digest(entries) != self.digest:
                 raise changed_meanwhile(self.directory)
             return entries
 
@@ -123,7 +123,7 @@ def archive_digest(archive: Path) -> str:
                 ]
             digest = FileDigest(info.file_size, tuple(chunks))
             entries.append(_file(info.filename, bool(mode & stat.S_IXUSR), digest.size, digest.text))
-    return _digest(entries)
+    return snapshot_digest(entries)
 
 
 def _read(directory: Path, cache: DigestCache | None) -> Snapshot:
@@ -134,13 +134,11 @@ def _read(directory: Path, cache: DigestCache | None) -> Snapshot:
         known = None
     entered, skipped = _walk(tree, directory, rules, known)
     found = tree.recall() if known else None
-    if found is None:
-        skipped += _drop_ignored(tree, rules)
-        found = tree.recall() if known else None
     if found is not None:
         return Snapshot(directory, found.number_of_files, found.bytes, found.digest, tree)
+    skipped += _drop_ignored(tree, rules)
     entries = _entries(tree)
-    digest = _digest(entries)
+    digest = snapshot_digest(entries)
     size = sum([size for _, kind, size, _ in entries if kind != "link"])
     tree.keep(digest, size, rules.key, tuple(entered), tuple(skipped))
     return Snapshot(directory, len(entries), size, digest, tree)
@@ -161,7 +159,7 @@ def _link(path: str, target: str) -> SnapshotEntry:
     return SnapshotEntry(path, "link", len(target), target)
 
 
-def _digest(entries: Iterable[SnapshotEntry]) -> str:
+def snapshot_digest(entries: Iterable[SnapshotEntry]) -> str:
     return digest_tree([(f"{kind}:{path}", size, digest) for path, kind, size, digest in entries])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
@@ -10,6 +11,7 @@ from uuid import uuid4
 from mlsteps.exceptions import SnapshotException
 from mlsteps.launcher.snapshot_archive import write_archive
 from mlsteps.reuse.digest_cache import DigestCache
+from mlsteps.reuse.selection import select
 from mlsteps.reuse.snapshot import Snapshot, archive_digest, take_snapshot
 
 _ATTEMPTS = 3
@@ -29,18 +31,24 @@ class ArchiveStore(Protocol):
 
 
 def store_snapshot(
-    directory: Path, store: ArchiveStore, folder: str, cache: Path, digests: DigestCache | None = None
+    directory: Path,
+    store: ArchiveStore,
+    folder: str,
+    cache: Path,
+    digests: DigestCache | None = None,
+    only: Sequence[str] = (),
 ) -> tuple[Snapshot, Path]:
     """Snapshot a source directory; its archive is on ``store`` below ``folder`` afterwards.
 
     :param cache: A local folder for archives where the store is not one.
     :param digests: Of files that have been read before.
+    :param only: Patterns of the files to take; none takes all.
     :returns: The snapshot, and its archive on this machine.
     :raises SnapshotException: the directory cannot be read, or does not keep still.
     """
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            snapshot = take_snapshot(directory, digests)
+            snapshot = select(take_snapshot(directory, digests), only)
             name = f"{snapshot.digest.rpartition(':')[2]}.zip"
             kept = store.local_path(f"{folder}/{name}")
             archive = kept if kept is not None else cache / name

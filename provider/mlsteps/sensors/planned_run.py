@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ from mlsteps.records.step import RAN, REUSED, read_tries
 from mlsteps.sensors.handed_on import HandedOn, handed_on
 from mlsteps.sensors.waiting import Waiting
 from mlsteps.steps.attempt import Attempt
+from mlsteps.steps.base import PipelineStep
 from mlsteps.steps.journal import run_record
 from mlsteps.steps.observers import tell_changed
-from mlsteps.steps.planning import PlannedStep, Planner, is_step, step_name
+from mlsteps.steps.planning import PlannedStep, Planner, behind, is_step, step_name
 from mlsteps.steps.rendering import render_with
 from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
 from mlsteps.steps.reusing import recorded_outputs, reused_record
@@ -26,8 +27,8 @@ from mlsteps.steps.reusing import recorded_outputs, reused_record
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
 
+    from mlsteps.data.stores import Store
     from mlsteps.sensors.reuse import ReuseSensor
-    from mlsteps.steps.base import PipelineStep
 
 _LOG = logging.getLogger(__name__)
 
@@ -55,12 +56,17 @@ class PlannedRun:
         attempt = Attempt.of(sensor, context)
         names = [name for task in dag.tasks if is_step(task) for name in (task.task_id, step_name(task))]
         attempt.regenerate.check(names)
+        # Before anything is looked up: a clean-up beside this run must see that it has begun.
+        for store in _record_stores(dag):
+            run_record(attempt, dag).create(store)
         planner = Planner(
             dag,
             attempt.parameters,
             attempt.regenerate,
             render_with(context),
             passed=[sensor.task_id, *sensor.upstream_task_ids],
+            # A step beside the sensor may be running already.
+            only=behind(dag, sensor.task_id),
             cleared=lambda step: cls._cleared(attempt, sensor, step),
         )
         return cls(sensor, context, dag, attempt, planner.plan())
@@ -104,15 +110,19 @@ class PlannedRun:
         self._tell(front)
         if front:
             self._push(front)
-            for workspace in {p.workspace.locator: p.workspace for p in front if p.workspace}.values():
-                run_record(self.attempt, self.dag).create(workspace.record_store())
             for planned in front:
                 self._record(planned)
         return [planned.task_id for planned in front]
 
     def _tell(self, front: Sequence[PlannedStep]) -> None:
+        together: dict[str, list[str]] = {}
         for planned in self.steps:
-            self.sensor.log.info("%s: %s", planned.name, planned.decision.in_words())
+            if planned.decision.action == "reuse":
+                together.setdefault(planned.decision.in_words(), []).append(planned.name)
+            else:
+                self.sensor.log.info("%s: %s", planned.name, planned.decision.in_words())
+        for words, names in together.items():
+            self.sensor.log.info("%s: %s", ", ".join(names), words)
         counts = Counter(planned.decision.action for planned in self.steps)
         self.sensor.log.info(
             "Of %d steps %d are reused, %d run, %d decide when they start.",
@@ -187,5 +197,13 @@ class PlannedRun:
             planned.entry,
             recorded_outputs(planned.step, planned.references),
         )
-        record.save(store)
+        # A thousand of these at once: what they say follows from the results that are recorded for good.
+        record.save(store, durable=False)
         tell_changed(record)
+
+
+def _record_stores(dag: DAG) -> Iterator[Store]:
+    """Where the steps of a DAG keep their records; almost always one place."""
+    workspaces = [task.effective_workspace() for task in dag.tasks if isinstance(task, PipelineStep)]
+    for workspace in {workspace.locator: workspace for workspace in workspaces}.values():
+        yield workspace.record_store()

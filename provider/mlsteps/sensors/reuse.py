@@ -1,21 +1,26 @@
-"""ReuseSensor: one task in front of a pipeline that skips every step whose result is known already."""
+"""ReuseSensor: one task in front of others that skips those whose result is known already."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseSensorOperator
-from airflow.sdk.exceptions import DownstreamTasksSkipped
 
-from mlsteps.steps.form import add_regenerate_field
+from mlsteps.compat import DownstreamTasksSkipped
+from mlsteps.sensors.refusing import refused
+from mlsteps.steps.form import add_form_fields, add_regenerate_field
+from mlsteps.steps.which_workspace import declaring_folder, which_workspace
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from mlsteps.data import DataReference
+    from mlsteps.sensors.fingerprint import FingerprintReader
     from mlsteps.sensors.planned_run import PlannedRun
+    from mlsteps.workspace import Workspace
 
 
 class ReuseSensor(BaseSensorOperator):
@@ -32,6 +37,42 @@ class ReuseSensor(BaseSensorOperator):
     when it starts: with an upstream step that ran again and made the same as before, it is skipped then.
     While another run is computing a result that is needed here, the sensor waits for that run.
 
+    **In front of other operators** it is told what their result depends on:
+
+    >>> ReuseSensor(
+    ...     task_id="reuse_etl",
+    ...     guards=[extract, transform],
+    ...     fingerprint={"day": "{{ ds }}", "query": Path("query.sql"), "sales": sales},
+    ...     outputs=[datastore.path("clean/sales.csv")],
+    ... )
+
+    When nothing of it changed since all guards succeeded once, they are skipped together, and get the XComs
+    that they left then. What the guards themselves declare counts, too: a bash command, the text of a
+    TaskFlow function, the values that a task is mapped over. What a function calls does not: name such files
+    in the fingerprint. Templates of the guards count as they are written, not as they are filled in. A guard
+    that fails or is skipped leaves no result. Clearing a skipped guard runs it, and from then on nothing is
+    reused until all guards have run again; clearing the sensor with its guards runs them all.
+
+    Two runs that start at the same time both run their guards: nobody tells whether other people's tasks are
+    still alive, so nobody waits for them. Of a guard that is mapped over another one's result, and of a task
+    that is mapped over a guard's result, see that both are guards where the log says so: Airflow keeps no
+    XComs of instances that it has not made, and skips what is mapped over a skipped task.
+
+    :param guards: Tasks of the same DAG: operators, what calling a ``@task`` function gives, mapped ones
+        (``.expand()``), or TaskGroups. They run after the sensor. Without guards it plans the DAG's steps.
+    :param fingerprint: What their result depends on, by name: texts, which are templates; numbers, booleans,
+        None, lists and dicts of such; a ``pathlib.Path``, relative to the DAG file, a DataReference or a
+        PortDataReference, of which the content counts; a PipelineParameter; results of tasks in front.
+    :param outputs: Data that they make, as DataReferences; it has to stand as they left it. It is hashed
+        when the last guard has succeeded, for which Airflow gives ``[core] task_success_overtime``: 20 s.
+    :param max_age: How old a result may be, as a timedelta or in seconds; default: any age.
+    :param xcom_keys: XComs of the guards that are handed on. Those that other tasks of the DAG take as
+        arguments are, too. They have to be what Airflow can serialize.
+    :param workspace: Where results are kept. Default: ``workspace.yaml`` beside the DAG file, else the
+        default one.
+
+    **While it waits:**
+
     :param wait: Whether to wait for other runs; otherwise the step that needs the result does that.
     :param wait_timeout: How long at most, as a timedelta or in seconds; then the steps start. Default: a day.
         A run that dies is noticed and not waited for.
@@ -41,11 +82,18 @@ class ReuseSensor(BaseSensorOperator):
     Everything that Airflow's sensors take is taken too.
     """
 
+    template_fields: Sequence[str] = ("fingerprint",)
     ui_color = "#cffafe"
 
     def __init__(
         self,
         *,
+        guards: Sequence[Any] | Any | None = None,
+        fingerprint: Mapping[str, Any] | None = None,
+        outputs: Sequence[DataReference] | None = None,
+        max_age: timedelta | float | None = None,
+        xcom_keys: Sequence[str] = ("return_value",),
+        workspace: Workspace | None = None,
         wait: bool = True,
         wait_timeout: timedelta | float = timedelta(days=1),
         poke_interval: timedelta | float = 5,
@@ -59,9 +107,43 @@ class ReuseSensor(BaseSensorOperator):
         ).total_seconds()
         self._first_look: float | None = None
         self._planned: PlannedRun | None = None
+        self.guards: tuple[str, ...] = ()
+        self.fingerprint: dict[str, Any] = {}
+        self.outputs: tuple[DataReference, ...] = ()
+        self.max_age = _checked_age(self.task_id, max_age)
+        self.xcom_keys = _checked_keys(self.task_id, xcom_keys)
+        self.workspace = workspace
+        self._base = declaring_folder(self.get_dag())
+        if guards is not None:
+            self._guard(guards, fingerprint, outputs)
+            return
+        # Not so the workspace, which a DAG may give to all its tasks.
+        given = {"fingerprint": fingerprint, "outputs": outputs, "max_age": max_age}
+        for argument, value in given.items():
+            if value is not None:
+                raise refused(
+                    self.task_id,
+                    argument,
+                    "it is for guards, and there are none",
+                    "Steps know all that themselves; for other tasks say which: guards=[...].",
+                )
         dag = self.get_dag()
         if dag is not None:
             add_regenerate_field(dag, ())
+
+    def _guard(self, guards: Any, fingerprint: Mapping[str, Any] | None, outputs: Any) -> None:
+        from mlsteps.sensors.fingerprint import checked_fingerprint, parameters_of
+        from mlsteps.sensors.guarded_outputs import checked_outputs
+        from mlsteps.sensors.guards import guard, guard_tasks
+
+        tasks = guard_tasks(self, guards)
+        self.guards = tuple(task.task_id for task in tasks)
+        self.fingerprint = checked_fingerprint(self.task_id, fingerprint, self.guards)
+        self.outputs = checked_outputs(self.task_id, outputs)
+        guard(self, tasks)
+        dag = tasks[0].get_dag()
+        add_form_fields(dag, self.task_id, parameters_of(self.task_id, self.fingerprint))
+        add_regenerate_field(dag, self.guards)
 
     def poke(self, context: Context) -> bool:
         """Plan; False while another run is computing a result that is needed here."""
@@ -81,14 +163,34 @@ class ReuseSensor(BaseSensorOperator):
     def execute(self, context: Context) -> None:
         """Wait for other runs, then skip what is reused.
 
-        :raises DownstreamTasksSkipped: tells Airflow which steps that are.
+        :raises DownstreamTasksSkipped: tells Airflow which tasks that are.
         """
+        if self.guards:
+            self._decide_about_guards(context)
+            return
         super().execute(context)
         assert self._planned is not None
         self._planned.done_waiting()
         skipped: Sequence[str] = self._planned.carry_out()
         if skipped:
             raise DownstreamTasksSkipped(tasks=list(skipped))  # type: ignore[no-untyped-call]
+
+    def _decide_about_guards(self, context: Context) -> None:
+        from mlsteps.sensors.guarded import GuardedRun
+
+        skipped = GuardedRun(self, context).skipped()
+        if skipped:
+            raise DownstreamTasksSkipped(tasks=skipped)  # type: ignore[no-untyped-call]
+
+    def effective_workspace(self) -> Workspace:
+        """The workspace that results of the guards are kept in."""
+        return which_workspace(self.workspace, self._base)
+
+    def fingerprint_reader(self, workspace: Workspace, parameters: Mapping[str, Any]) -> FingerprintReader:
+        """What reads the fingerprint's values and data."""
+        from mlsteps.sensors.fingerprint import FingerprintReader
+
+        return FingerprintReader(self.task_id, self._base, workspace, parameters)
 
     def _waited(self, context: Context) -> float:
         """Seconds since the first look, which an earlier process may have had."""
@@ -100,3 +202,23 @@ class ReuseSensor(BaseSensorOperator):
         if self._first_look is None:
             self._first_look = time.monotonic()
         return time.monotonic() - self._first_look
+
+
+def _checked_age(sensor: str, value: object) -> timedelta | None:
+    if value is None:
+        return None
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
+        return timedelta(seconds=seconds)
+    raise refused(sensor, "max_age", f"expected a timedelta or seconds, got {value!r}")
+
+
+def _checked_keys(sensor: str, value: object) -> tuple[str, ...]:
+    if isinstance(value, (list, tuple)) and all(isinstance(key, str) and key for key in value):
+        return tuple(value)
+    raise refused(
+        sensor,
+        "xcom_keys",
+        f"expected a list of texts, got {value!r}",
+        "For example: xcom_keys=['return_value'].",
+    )

@@ -16,8 +16,8 @@ from mlsteps.data import PipelineParameter
 from mlsteps.exceptions import DataNotFoundException, StepDefinitionError
 from mlsteps.steps import links
 from mlsteps.steps.arguments import Declaration, declare, is_filled_in_later
-from mlsteps.steps.declaration import StepMeta, by_keyword, declaring_file, independent_copy
-from mlsteps.steps.directories import as_path, find_directory
+from mlsteps.steps.declaration import StepMeta, by_keyword, independent_copy
+from mlsteps.steps.directories import find_directory
 from mlsteps.steps.form import add_form_fields
 from mlsteps.steps.parameters import named_parameters
 from mlsteps.steps.ports import (
@@ -30,7 +30,8 @@ from mlsteps.steps.ports import (
 )
 from mlsteps.steps.reuse_link import ReusedFromLink
 from mlsteps.steps.task_ids import free_task_id, task_id_from_name
-from mlsteps.workspace import WORKSPACE_FILE, WORKSPACE_VARIABLE, Workspace
+from mlsteps.steps.which_workspace import declaring_folder, which_workspace
+from mlsteps.workspace import Workspace
 
 if TYPE_CHECKING:
     import jinja2
@@ -65,6 +66,8 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     :param allow_reuse: Whether an earlier result may stand for this step when nothing changed.
     :param version: Part of what decides whether something changed.
     :param hash_paths: Further files or folders, relative to ``source_directory``, whose content counts.
+    :param source_files: Only these files of ``source_directory`` are taken along, so that a change of others
+        does not count: patterns as in a ``.gitignore`` file. Default: all that ``.amlignore`` leaves.
     :param on_reuse: How Airflow shows that it was reused: ``skip`` (default) as a skipped task; ``success``
         as one that ran, so that tasks behind it with Airflow's default trigger rule run too.
     :param reuse_max_age: How old a result may be to stand for this step, as a timedelta or in seconds;
@@ -95,6 +98,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     allow_reuse: bool
     version: str | None
     hash_paths: list[str]
+    source_files: list[str]
     on_reuse: str | None
     reuse_max_age: timedelta | None
     reuse_timeout: float
@@ -127,6 +131,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         allow_reuse: bool = True,
         version: str | None = None,
         hash_paths: Sequence[str] | None = None,
+        source_files: Sequence[str] | None = None,
         on_reuse: str | None = None,
         reuse_max_age: timedelta | float | None = None,
         reuse_timeout: timedelta | float | None = None,
@@ -153,7 +158,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         declared = declare(
             name, arguments, Declaration(input_ports, output_ports, (), parameters), script_params
         )
-        base_directory = self._base_directory()
+        base_directory = declaring_folder(self.get_dag())
         # All at once: Airflow's operators take every single assignment through several looks at it.
         self.__dict__.update(
             name=name,
@@ -161,6 +166,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
             allow_reuse=allow_reuse,
             version=version,
             hash_paths=list(hash_paths or ()),
+            source_files=_checked_patterns(name, source_files),
             on_reuse=_checked_on_reuse(name, on_reuse),
             reuse_max_age=_checked_age(name, "reuse_max_age", reuse_max_age),
             reuse_timeout=(_checked_age(name, "reuse_timeout", reuse_timeout) or _A_DAY).total_seconds(),
@@ -201,6 +207,10 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     def command(self) -> tuple[str, ...]:
         """The command that is run, before the arguments; ``python`` is the environment's interpreter."""
         raise NotImplementedError
+
+    def taken_along(self) -> tuple[str, ...]:
+        """Patterns of the files that its script gets; none means all of the source directory."""
+        return tuple(self.source_files)
 
     def check_source(self, directory: Path) -> None:
         """Refuse a source directory that lacks what is to be run.
@@ -352,19 +362,9 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
 
     def effective_workspace(self) -> Workspace:
         """The workspace this step works in."""
-        if self.workspace is not None:
-            return self.workspace
-        beside = self.base_directory / WORKSPACE_FILE
-        if not os.environ.get(WORKSPACE_VARIABLE) and beside.is_file():
-            return Workspace(folder=beside)
-        return Workspace()
+        return which_workspace(self.workspace, self.base_directory)
 
     # Checks
-
-    def _base_directory(self) -> Path:
-        dag = self.get_dag()
-        file = dag.fileloc if dag is not None and os.path.isfile(dag.fileloc) else declaring_file()
-        return as_path(os.path.dirname(file)) if file else Path.cwd()
 
     def _check_compute_name(self) -> None:
         """Refuse an unknown name as soon as it can be known: now, where the workspace needs no connection.
@@ -424,6 +424,16 @@ def checked_name(name: object) -> str:
     if isinstance(name, str) and name.strip():
         return name
     raise StepDefinitionError(str(name), "name", f"expected a text, got {name!r}")
+
+
+def _checked_patterns(step: str, patterns: object) -> list[str]:
+    if patterns is None:
+        return []
+    if isinstance(patterns, (list, tuple)) and all(isinstance(p, str) and p.strip() for p in patterns):
+        return list(patterns)
+    raise StepDefinitionError(
+        step, "source_files", f"expected a list of patterns, got {patterns!r}", "Put it in a list."
+    )
 
 
 def _checked_on_reuse(step: str, value: object) -> str | None:

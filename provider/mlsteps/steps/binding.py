@@ -51,6 +51,7 @@ def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
         layout.SNAPSHOTS,
         config.folder / "snapshots",
         digest_cache(attempt.workspace),
+        step.taken_along(),
     )
     arguments = (substitute(argument, resolved.values) for argument in resolved.arguments)
     job = StepJob(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from mlsteps.data.content import damage
 from mlsteps.exceptions import MlstepsException
 from mlsteps.records import read_model
 from mlsteps.reuse.change import Change, distance
-from mlsteps.reuse.compare import compare
+from mlsteps.reuse.compare import Listing
 from mlsteps.reuse.decision import Decision
 from mlsteps.reuse.entry import ReuseEntry
 from mlsteps.reuse.history import History
@@ -19,12 +19,11 @@ from mlsteps.reuse.key import Key
 from mlsteps.reuse.listings import Listings
 from mlsteps.reuse.store import ReuseStore
 from mlsteps.steps.caches import digest_cache
+from mlsteps.steps.keys import changes_between
 
 if TYPE_CHECKING:
     from mlsteps.data.stores import Store
     from mlsteps.workspace import Workspace
-
-Listing = Callable[[str], Mapping[str, str] | None]
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ class Decider:
             if entry is None:
                 continue
             try:
-                changes = compare(Key.from_plain(entry.key), key, known)
+                changes = changes_between(Key.from_plain(entry.key), key, known)
             except MlstepsException:  # a key of another format tells nothing about this one
                 continue
             if nearest is None or distance(changes) < nearest[0]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compat import AirflowSkipException
@@ -14,7 +15,6 @@ from mlsteps.reuse.decision import Decision
 from mlsteps.reuse.single_flight import Found, TimedOut, single_flight
 from mlsteps.reuse.watch import Held
 from mlsteps.steps.deciding import Decider, Verdict
-from mlsteps.steps.keys import KeyMaker
 from mlsteps.steps.reusing import keep_result, why_not_kept
 
 if TYPE_CHECKING:
@@ -69,8 +69,9 @@ class Flight:
         keyed = self._keyed
         try:
             if snapshot.digest != keyed.key.code:
-                keyed = KeyMaker().key_of(keyed.resolved, snapshot)
-            problem = why_not_kept(self._keyed, outcome)
+                key = replace(keyed.key, code=snapshot.digest)
+                keyed = replace(keyed, key=key, snapshot=snapshot)
+            problem = why_not_kept(keyed, outcome)
             if problem is None:
                 keep_result(self._attempt.records, keyed, record, outcome, instead=self._replaces)
             else:

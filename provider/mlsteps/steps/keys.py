@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,10 @@ from mlsteps.data import DataPath, PipelineData
 from mlsteps.data.content import StoredContent, content_at
 from mlsteps.environment import environment_identity, plan_environment
 from mlsteps.exceptions import DataNotFoundException
+from mlsteps.reuse.change import Change
+from mlsteps.reuse.compare import Listing, compare
 from mlsteps.reuse.key import InputKey, Key, hidden
+from mlsteps.reuse.selection import select
 from mlsteps.reuse.snapshot import Snapshot, hash_paths, take_snapshot
 from mlsteps.steps.binding import configured_variables, output_datastore
 from mlsteps.steps.caches import digest_cache
@@ -22,6 +26,12 @@ if TYPE_CHECKING:
     from mlsteps.steps.ports import OutputPort
     from mlsteps.steps.resolving import ResolvedInput, ResolvedStep
 
+# The part of an environment's identity that is hundreds of entries.
+PACKAGES = "packages"
+
+Identity = Mapping[str, Any]
+Packages = Mapping[str, str]
+
 _COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".zip", ".lz4")
 
 
@@ -30,15 +40,19 @@ class KeyedStep:
     """A resolved step with its key.
 
     :param contents: By input port: the data as it is now.
+    :param packages: Of an environment that is told by what is installed: versions by name.
     """
 
     resolved: ResolvedStep
     key: Key
     snapshot: Snapshot
     contents: Mapping[str, StoredContent]
+    packages: Mapping[str, str] = field(default_factory=dict)
 
     def listing(self, digest: str) -> Mapping[str, str] | None:
-        """The files of its source directory or of one of its inputs, by the digest of the whole."""
+        """What a digest in the key stands for: files of the source directory or an input, or packages."""
+        if digest == self.key.environment.get(PACKAGES):
+            return self.packages
         if digest == self.snapshot.digest:
             return {entry.path: f"{entry.kind} {entry.digest}" for entry in self.snapshot.entries()}
         found = next((content for content in self.contents.values() if content.digest == digest), None)
@@ -50,7 +64,7 @@ class KeyMaker:
     """Makes keys; what many steps of a pipeline share is read once."""
 
     _snapshots: dict[Path, Snapshot] = field(default_factory=dict)
-    _environments: dict[int, tuple[object, Mapping[str, Any]]] = field(default_factory=dict)
+    _environments: dict[int, tuple[object, Identity, Packages]] = field(default_factory=dict)
 
     def key_of(self, resolved: ResolvedStep, snapshot: Snapshot | None = None) -> KeyedStep:
         """The key of a step as it stands now.
@@ -63,9 +77,11 @@ class KeyMaker:
         snapshot = snapshot or self._snapshot(resolved)
         contents = {given.port.name: content_of_input(resolved, given) for given in resolved.inputs}
         values, counted = _values_that_count(resolved)
+        environment, packages = self._environment(step.run_configuration)
         parameters: dict[str, Any] = {**counted}
         for name in step.script_params:
-            parameters[name] = values.get(f"${parameter_variable(name)}", "")
+            # One that passes a pipeline parameter on under its own name counts as that, with its type.
+            parameters.setdefault(name, values.get(f"${parameter_variable(name)}", ""))
         key = Key(
             kind=step.step_type,
             code=snapshot.digest,
@@ -83,23 +99,44 @@ class KeyMaker:
                 given.port.name: _input_key(given, contents[given.port.name]) for given in resolved.inputs
             },
             outputs={port.name: _declared(resolved, port) for port in step.output_ports},
-            environment=self._environment(step.run_configuration),
+            environment=environment,
             version=None if step.version is None else str(step.version),
         )
-        return KeyedStep(resolved, key, snapshot, contents)
+        return KeyedStep(resolved, key, snapshot, contents, packages)
 
     def _snapshot(self, resolved: ResolvedStep) -> Snapshot:
-        directory = resolved.step.source_directory
+        directory, only = resolved.step.source_directory, resolved.step.taken_along()
         if directory not in self._snapshots:
             self._snapshots[directory] = take_snapshot(directory, digest_cache(resolved.workspace))
-        return self._snapshots[directory]
+        return select(self._snapshots[directory], only)
 
-    def _environment(self, run_configuration: Any) -> Mapping[str, Any]:
+    def _environment(self, run_configuration: Any) -> tuple[Identity, Packages]:
         known = self._environments.get(id(run_configuration))
         if known is None:
-            identity = environment_identity(plan_environment(run_configuration))
-            known = self._environments[id(run_configuration)] = (run_configuration, identity)
-        return known[1]
+            identity = dict(environment_identity(plan_environment(run_configuration)))
+            packages: Packages = identity.get(PACKAGES) or {}
+            if packages:  # hundreds, in every key; what they are is kept once, for words
+                identity[PACKAGES] = _packages_digest(packages)
+            known = self._environments[id(run_configuration)] = (run_configuration, identity, packages)
+        return known[1], known[2]
+
+
+def changes_between(before: Key, after: Key, listing: Listing) -> tuple[Change, ...]:
+    """What differs between two keys, package by package where ``listing`` knows them."""
+    packages = [key.environment.get(PACKAGES) for key in (before, after)]
+    known = [listing(digest) if isinstance(digest, str) else None for digest in packages]
+    if packages[0] == packages[1] or None in known:
+        return compare(before, after, listing)
+    told = [
+        replace(key, environment={**key.environment, PACKAGES: dict(found or {})})
+        for key, found in zip((before, after), known, strict=True)
+    ]
+    return compare(told[0], told[1], listing)
+
+
+def _packages_digest(packages: Packages) -> str:
+    text = "\n".join(f"{name}=={version}" for name, version in sorted(packages.items()))
+    return f"sha256p:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def content_of_input(resolved: ResolvedStep, given: ResolvedInput) -> StoredContent:

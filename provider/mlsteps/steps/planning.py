@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +61,7 @@ class Planner:
     :param parameters: The run's.
     :param render: Fills a template in, or raises NotYetKnown.
     :param passed: Ids of tasks that need not be waited for, such as whoever asks for the plan.
+    :param only: Ids of the tasks to decide about; by default all.
     :param cleared: Whether somebody cleared a task that had been done with, to have it run.
     """
 
@@ -71,6 +72,7 @@ class Planner:
         regenerate: Regenerate,
         render: Render,
         passed: Iterable[str] = (),
+        only: Container[str] | None = None,
         cleared: Callable[[PipelineStep], bool] = lambda step: False,
     ) -> None:
         self._dag = dag
@@ -78,6 +80,7 @@ class Planner:
         self._regenerate = regenerate
         self._render = render
         self._passed = frozenset(passed)
+        self._only = only
         self._cleared = cleared
         self._keys = KeyMaker()
         self._workspaces: dict[str, Workspace] = {}
@@ -85,9 +88,9 @@ class Planner:
         self._planned: dict[str, PlannedStep] = {}
 
     def plan(self) -> list[PlannedStep]:
-        """All steps of the DAG, each after those before it."""
+        """The steps, each after those before it."""
         for task in in_order(self._dag):
-            if is_step(task):
+            if is_step(task) and (self._only is None or task.task_id in self._only):
                 self._planned[task.task_id] = self._decide(task)
         return list(self._planned.values())
 
@@ -188,6 +191,17 @@ def in_order(dag: DAG) -> Iterator[Any]:
                 if not missing[after]:
                     following.append(after)
         ready = following
+
+
+def behind(dag: DAG, task_id: str) -> set[str]:
+    """Ids of all tasks that wait for a task."""
+    found: set[str] = set()
+    waiting = [task_id]
+    while waiting:
+        following = dag.task_dict[waiting.pop()].downstream_task_ids - found
+        found |= following
+        waiting += following
+    return found
 
 
 def is_step(task: Any) -> bool:

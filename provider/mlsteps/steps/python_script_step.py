@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -115,6 +116,11 @@ class PythonScriptStep(PipelineStep):
         """The RunConfiguration it runs with, or None for the worker's own interpreter."""
         return self.runconfig
 
+    def taken_along(self) -> tuple[str, ...]:
+        """Patterns of the files that its script gets, which is always among them."""
+        # The last pattern has the last word, so that none of the others can leave the script out.
+        return (*self.source_files, _pattern_of(self.script_name)) if self.source_files else ()
+
     def command(self) -> tuple[str, ...]:
         """``python script.py``."""
         return (PYTHON, self.script_name)
@@ -123,6 +129,11 @@ class PythonScriptStep(PipelineStep):
 @functools.cache
 def _is_outside(script_name: str) -> bool:
     return os.path.isabs(script_name) or os.path.normpath(script_name).startswith("..")
+
+
+def _pattern_of(script_name: str) -> str:
+    """The pattern, as in a ``.gitignore`` file, that names this file and nothing else."""
+    return "/" + re.sub(r"[\\\[\]*?!# ]", r"\\\g<0>", os.path.normpath(script_name))
 
 
 @functools.cache

@@ -53,9 +53,10 @@ class Regenerate:
             return cls(everything=True)
         if word.startswith("["):
             try:
-                return cls.parse(json.loads(word))
+                names = json.loads(word)
             except ValueError:
                 raise PipelineParameterError(f"Parameter {REGENERATE!r}: {text!r} is no JSON list.") from None
+            return cls.parse(names)
         return cls.parse([name.strip() for name in word.split(",")])
 
     def forces(self, *names: str) -> bool:

@@ -34,7 +34,7 @@ def render_with(context: Context | Mapping[str, Any]) -> Callable[[PipelineStep,
         environment.undefined = jinja2.StrictUndefined
         try:
             return str(environment.from_string(text).render(known))
-        except jinja2.UndefinedError as error:
+        except Exception as error:  # whatever a template raises: the step itself will tell it better
             raise NotYetKnown(f"its template {text!r} is filled in then ({error})") from error
 
     return render

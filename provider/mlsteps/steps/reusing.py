@@ -18,7 +18,7 @@ from mlsteps.reuse.listings import Listings
 from mlsteps.reuse.store import ReuseStore
 from mlsteps.run.journal import utc_now
 from mlsteps.run.protocol import EventKind
-from mlsteps.steps.keys import content_of_input
+from mlsteps.steps.keys import PACKAGES, KeyMaker, changes_between
 
 if TYPE_CHECKING:
     from mlsteps.compute import JobOutcome
@@ -53,7 +53,7 @@ def reused_record(
         started=record.started or now,
         ended=now,
         seconds=record.seconds or 0.0,
-        key=entry.key,
+        key={},
         fingerprint=entry.fingerprint,
         decision=decision.to_plain(),
         reused_from=asdict(entry.origin),
@@ -81,14 +81,18 @@ def recorded_outputs(step: PipelineStep, references: Mapping[str, PortDataRefere
 
 
 def why_not_kept(keyed: KeyedStep, outcome: JobOutcome) -> str | None:
-    """Why the result of a script that succeeded may not stand for later runs; None if it may."""
-    events = [event.get("event") for event in outcome.events]
-    if EventKind.CANCEL in events:
+    """Why the result of a script that succeeded may not stand for later runs; None if it may.
+
+    :raises MlstepsException: an input can no longer be read.
+    """
+    if EventKind.CANCEL in [event.get("event") for event in outcome.events]:
         return "the script canceled a run, which has to happen again next time"
-    for given in keyed.resolved.inputs:
-        before = keyed.contents[given.port.name]
-        if content_of_input(keyed.resolved, given).digest != before.digest:
-            return f"input {given.port.name!r} changed while the step ran"
+    now = KeyMaker().key_of(keyed.resolved, keyed.snapshot)
+    if now.key != keyed.key:
+        changes = changes_between(
+            keyed.key, now.key, lambda digest: now.listing(digest) or keyed.listing(digest)
+        )
+        return f"while the step ran, {'; '.join(change.in_words() for change in changes[:3])}"
     return None
 
 
@@ -140,6 +144,9 @@ def keep_result(
 def _keep_listings(store: Store, keyed: KeyedStep) -> None:
     listings, code = Listings(store), keyed.snapshot
     listings.keep(code.digest, code.number_of_files, lambda: keyed.listing(code.digest) or {})
+    packages = keyed.key.environment.get(PACKAGES)
+    if isinstance(packages, str):
+        listings.keep(packages, len(keyed.packages), lambda: keyed.packages)
     for content in keyed.contents.values():
         listings.keep(content.digest, content.number_of_files, content.files)
 

@@ -53,8 +53,12 @@ class Store(ABC):
         """The file's bytes as a stream. Raises FileNotFoundError, also for a folder."""
 
     @abstractmethod
-    def write(self, path: str, data: bytes) -> None:
-        """Write or replace a small file at once."""
+    def write(self, path: str, data: bytes, durable: bool = True) -> None:
+        """Write or replace a small file at once.
+
+        Not ``durable``, a power cut of the store itself soon after may leave it empty, which is much faster
+        for many files where a store writes to a disk of its own.
+        """
 
     @abstractmethod
     def create(self, path: str, data: bytes) -> bool:

@@ -63,8 +63,8 @@ class FolderStore(Store):
         except (IsADirectoryError, NotADirectoryError) as error:
             raise FileNotFoundError(error.errno, "There is no such file", error.filename) from error
 
-    def write(self, path: str, data: bytes) -> None:
-        atomic.write_bytes(self._file(path), data)
+    def write(self, path: str, data: bytes, durable: bool = True) -> None:
+        atomic.write_bytes(self._file(path), data, durable)
 
     def create(self, path: str, data: bytes) -> bool:
         target = self._file(path)
