@@ -12,8 +12,8 @@ from pathlib import Path
 
 def seed(dag_file: Path) -> int:
     """Record a result for every step of a DAG file, each made of the results before it; returns how many."""
-    from mlsteps.data import PortDataReference, Producer
     from mlsteps.dag_files import load_dags
+    from mlsteps.data import PortDataReference, Producer
     from mlsteps.launcher.manifest import build_manifest
     from mlsteps.reuse.entry import EntryOutput, Origin, ReuseEntry
     from mlsteps.reuse.history import History
