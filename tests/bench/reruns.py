@@ -69,7 +69,6 @@ def _with_sleep(
         write_dag_file(dags / f"plain{size}", "bash", size, dag_id=f"plain_{size}")
     settings = {
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": str(sleep),
-        "AIRFLOW__CORE__PARALLELISM": "1",
         "MLSTEPS_WORKSPACE": str(workspace),
     }
     for size in sizes:

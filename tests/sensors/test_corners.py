@@ -213,6 +213,25 @@ def test_many_reused_steps_leave_out_xcoms_and_whoever_runs_finds_the_data(
     assert reason is None
 
 
+def test_mapped_tasks_behind_a_reused_step_are_given_its_data(project: Project) -> None:
+    def dag() -> DAG:
+        with DAG("mapped_behind", schedule=None) as made:
+            data = PipelineData("data")
+            reuse = ReuseSensor(task_id="reuse")
+            step = project.step("step", WRITE, arguments=[data], outputs=[data])
+            reuse >> step
+
+            @task(trigger_rule="none_failed")
+            def each(number: int, reference: Any) -> str:
+                return f"{number}{reference.open().read()}"
+
+            each.partial(reference=step.outputs["data"]).expand(number=[1, 2])
+        return made
+
+    project.run(dag())
+    assert states(project.run(dag())) == {"step": "skipped", "each[0]": "success", "each[1]": "success"}
+
+
 def test_a_step_behind_a_task_that_was_skipped_is_skipped_as_ever(project: Project) -> None:
     from airflow.sdk.exceptions import AirflowSkipException
 

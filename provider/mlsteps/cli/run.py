@@ -72,8 +72,8 @@ def chosen_dags(file: Path, only: str | None) -> list[DAG]:
 
 def parameters_of(dags: Sequence[DAG], params: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Values for each DAG; a parameter goes to every DAG that has it."""
+    from mlsteps.sensors.guarded import names_to_regenerate
     from mlsteps.steps.parameters import REGENERATE
-    from mlsteps.steps.planning import is_step, step_name
     from mlsteps.steps.regenerate import Regenerate
 
     confs: dict[str, dict[str, Any]] = {dag.dag_id: {} for dag in dags}
@@ -88,8 +88,7 @@ def parameters_of(dags: Sequence[DAG], params: Sequence[str]) -> dict[str, dict[
         for dag in takers:
             confs[dag.dag_id][name] = _typed(name, value, dag)
     for dag in dags:
-        names = [name for task in dag.tasks if is_step(task) for name in (task.task_id, step_name(task))]
-        Regenerate.parse(confs[dag.dag_id].get(REGENERATE)).check(names)
+        Regenerate.parse(confs[dag.dag_id].get(REGENERATE)).check(names_to_regenerate(dag))
     return confs
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import XComArg
 
+from mlsteps.sensors.guards import declared_fields, expand_inputs
 from mlsteps.steps import PipelineStep
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 # Each is a call to Airflow's API server that takes five to ten milliseconds, one after the other.
-MOST_XCOMS = 250
+MOST_XCOMS = 150
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def handed_on(dag: DAG, results: Sequence[HandedOn]) -> Chosen:
 def _asked_for(dag: DAG) -> Iterator[tuple[str, str]]:
     """Task id and key of each XCom that a task of the DAG takes; steps find each other's without."""
     for task in dag.tasks:
-        fields: Any = task
+        fields: Any = [declared_fields(task), list(expand_inputs(task))]
         if isinstance(task, PipelineStep):
             fields = [task.arguments, task.script_params]
         for maker, key in XComArg.iter_xcom_references(fields):

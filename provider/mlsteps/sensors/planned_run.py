@@ -13,13 +13,14 @@ from airflow.sdk import TriggerRule
 from mlsteps.compat import set_xcom
 from mlsteps.records import StepRecord, layout
 from mlsteps.records.step import RAN, REUSED, read_tries
+from mlsteps.sensors.guarded import names_to_regenerate
 from mlsteps.sensors.handed_on import HandedOn, handed_on
 from mlsteps.sensors.waiting import Waiting
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.base import PipelineStep
 from mlsteps.steps.journal import run_record
 from mlsteps.steps.observers import tell_changed
-from mlsteps.steps.planning import PlannedStep, Planner, behind, is_step, step_name
+from mlsteps.steps.planning import PlannedStep, Planner, behind, is_step
 from mlsteps.steps.rendering import render_with
 from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
 from mlsteps.steps.reusing import recorded_outputs, reused_record
@@ -54,8 +55,7 @@ class PlannedRun:
         """
         dag = context["dag"]
         attempt = Attempt.of(sensor, context)
-        names = [name for task in dag.tasks if is_step(task) for name in (task.task_id, step_name(task))]
-        attempt.regenerate.check(names)
+        attempt.regenerate.check(names_to_regenerate(dag))
         # Before anything is looked up: a clean-up beside this run must see that it has begun.
         for store in _record_stores(dag):
             run_record(attempt, dag).create(store)

@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from mlsteps.workspace import Workspace
 
 
+# A short wait is over soonest where it began. And Airflow (3.3) takes a sensor for dead that starts again
+# while the process of its last look is still being cleared away, which takes up to five seconds.
+_SECONDS_IN_PLACE = 30.0
+_SECONDS_BETWEEN_LOOKS = 1.0
+
+
 class ReuseSensor(BaseSensorOperator):
     """Plans the steps of its DAG, and reuses all that are unchanged in one task.
 
@@ -76,8 +82,8 @@ class ReuseSensor(BaseSensorOperator):
     :param wait: Whether to wait for other runs; otherwise the step that needs the result does that.
     :param wait_timeout: How long at most, as a timedelta or in seconds; then the steps start. Default: a day.
         A run that dies is noticed and not waited for.
-    :param poke_interval: Seconds between two looks while it waits.
-    :param mode: ``reschedule`` (default) frees the worker while it waits, ``poke`` does not.
+    :param mode: ``reschedule`` (default) frees the worker after half a minute of waiting, ``poke`` does not.
+    :param poke_interval: Seconds until it then looks again.
 
     Everything that Airflow's sensors take is taken too.
     """
@@ -96,7 +102,7 @@ class ReuseSensor(BaseSensorOperator):
         workspace: Workspace | None = None,
         wait: bool = True,
         wait_timeout: timedelta | float = timedelta(days=1),
-        poke_interval: timedelta | float = 5,
+        poke_interval: timedelta | float = 20,
         mode: str = "reschedule",
         **kwargs: Any,
     ) -> None:
@@ -149,16 +155,23 @@ class ReuseSensor(BaseSensorOperator):
         """Plan; False while another run is computing a result that is needed here."""
         from mlsteps.sensors.planned_run import PlannedRun
 
-        planned = PlannedRun.of(self, context)
-        self._planned = planned
-        waits_for = planned.computed_elsewhere() if self.wait else []
-        if not waits_for:
-            return True
-        if self._waited(context) >= self.wait_timeout:
-            self.log.warning("Not waiting any longer for %s.", ", ".join(waits_for))
-            return True
-        self.log.info("Waiting for %s.", ", ".join(waits_for))
-        return False
+        in_place = time.monotonic() + (_SECONDS_IN_PLACE if self.reschedule else 0)
+        told: list[str] = []
+        while True:
+            self._planned = planned = PlannedRun.of(self, context)
+            waits_for = planned.computed_elsewhere() if self.wait else []
+            if not waits_for:
+                return True
+            if waits_for != told:
+                self.log.info("Waiting for %s.", ", ".join(waits_for))
+                told = waits_for
+            while planned.computed_elsewhere() == waits_for:
+                if self._waited(context) >= self.wait_timeout:
+                    self.log.warning("Not waiting any longer for %s.", ", ".join(waits_for))
+                    return True
+                if time.monotonic() >= in_place:
+                    return False
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     def execute(self, context: Context) -> None:
         """Wait for other runs, then skip what is reused.
@@ -196,12 +209,11 @@ class ReuseSensor(BaseSensorOperator):
         """Seconds since the first look, which an earlier process may have had."""
         from airflow.sdk import timezone
 
-        if self.reschedule:
-            first = context["ti"].get_first_reschedule_date(context)
-            return (timezone.utcnow() - first).total_seconds() if first is not None else 0.0
         if self._first_look is None:
             self._first_look = time.monotonic()
-        return time.monotonic() - self._first_look
+        here = time.monotonic() - self._first_look
+        first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
+        return max(here, (timezone.utcnow() - first).total_seconds()) if first is not None else here
 
 
 def _checked_age(sensor: str, value: object) -> timedelta | None:
