@@ -97,6 +97,7 @@ def test_a_killed_worker_leaves_nothing_behind_and_the_retry_succeeds(
     assert (ended.state, ended.try_number) == ("ran", 2)
     assert ended.outputs["result"]["bytes"] == len("done\n")
     assert Path(ended.outputs["result"]["url"]).read_text() == "done\n"
+    assert [origin["try_number"] for origin in results_of(workspace, run_id, "stay")] == [2]
     assert not half_written(workspace)
 
 
@@ -113,6 +114,7 @@ def test_a_task_marked_failed_is_stopped_and_runs_again_when_it_is_cleared(
     assert stopped.state == "failed"
     assert "stopped because its task was" in (stopped.error or "")
     assert stopped.outputs == {}
+    assert results_of(workspace, run_id, "stay") == []
     assert airflow.wait_for_run("stubborn", run_id) == "failed"
 
     (tmp_path / "go").touch()
@@ -138,6 +140,12 @@ def record(workspace: Path, dag_id: str, run_id: str, task_id: str) -> StepRecor
     found = read_step(store, layout.step_folder(dag_id, run_id, task_id))
     assert found is not None
     return found
+
+
+def results_of(workspace: Path, run_id: str, task_id: str) -> list[dict[str, Any]]:
+    """Who made the results that a step of a run left for later runs."""
+    origins = [json.loads(file.read_text())["origin"] for file in workspace.rglob("mlsteps/reuse/*/*.json")]
+    return [origin for origin in origins if (origin["run_id"], origin["task_id"]) == (run_id, task_id)]
 
 
 def xcom(airflow: StandaloneAirflow, dag_id: str, run_id: str, task_id: str, key: str) -> Any:

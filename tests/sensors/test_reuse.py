@@ -14,8 +14,6 @@ from mlsteps.data import DataReference
 from mlsteps.exceptions import PipelineParameterError
 from steps.project import Project, states
 
-pytestmark = pytest.mark.smoke
-
 # Counts its runs beside the workspace, and writes what it is told to.
 WORK = """
     import os, sys
@@ -80,6 +78,7 @@ def chain(project: Project) -> Chain:
     return Chain(project)
 
 
+@pytest.mark.smoke
 def test_an_unchanged_pipeline_is_skipped_as_a_whole(chain: Chain) -> None:
     first = chain.run()
     assert states(first) == {"one": "success", "two": "success", "three": "success"}
@@ -105,6 +104,7 @@ def test_a_change_runs_what_is_behind_it_and_a_revert_nothing(chain: Chain) -> N
     assert chain.counts() == [1, 2, 2]
 
 
+@pytest.mark.smoke
 def test_a_change_without_effect_stops_the_wave(chain: Chain) -> None:
     chain.run()
     chain.write("two", WORK + "\n    # a comment\n")
@@ -115,6 +115,7 @@ def test_a_change_without_effect_stops_the_wave(chain: Chain) -> None:
     assert chain.project.record(changed, "three").state == "reused"
 
 
+@pytest.mark.smoke
 def test_success_on_reuse_leaves_every_task_green(project: Project) -> None:
     chain = Chain(project, on_reuse="success")
     chain.run()
@@ -252,6 +253,7 @@ def test_the_content_of_data_counts_and_not_its_place(project: Project) -> None:
     assert "a.csv" in project.record(changed, "step").reason
 
 
+@pytest.mark.smoke
 def test_tasks_behind_reused_steps_are_given_the_earlier_data(project: Project) -> None:
     script = """
         import sys
