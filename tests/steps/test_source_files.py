@@ -126,3 +126,14 @@ def test_what_is_no_list_of_patterns_is_refused(project: Project, patterns: Any)
 @pytest.mark.parametrize("patterns", [None, [], ()])
 def test_no_patterns_are_as_if_they_were_not_given(project: Project, patterns: Any) -> None:
     assert project.step("look", source_files=patterns).taken_along() == ()
+
+
+def test_a_dag_may_say_how_all_its_steps_are_reused(project: Project) -> None:
+    from airflow.sdk import DAG
+
+    settings = {"source_files": ["shared.py"], "on_reuse": "success", "reuse_max_age": 60, "reuse_timeout": 5}
+    with DAG("defaults", schedule=None, default_args=settings):
+        step = project.step("step")
+    assert step.taken_along() == ("shared.py", "/step.py")
+    assert not step.skips_when_reused
+    assert (step.reuse_max_age.total_seconds(), step.reuse_timeout) == (60, 5)

@@ -6,6 +6,7 @@ import functools
 import os
 import re
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -42,6 +43,10 @@ class PythonScriptStep(PipelineStep):
     :param allow_reuse: Whether an earlier result may stand for this step when nothing changed.
     :param version: Part of what decides whether something changed.
     :param hash_paths: Further files or folders, relative to ``source_directory``, whose content counts.
+    :param source_files: Patterns of the only files that are taken along, besides the script.
+    :param on_reuse: ``skip`` (default) or ``success``: how Airflow shows that it was reused.
+    :param reuse_max_age: How old a result may be to stand for it.
+    :param reuse_timeout: How long to wait for a run that is computing the same result right now.
     :param workspace: Where it works. Default: the pipeline's, else ``workspace.yaml`` beside the DAG file, or
         the default workspace.
     :param default_datastore: For outputs that name none. Default: the workspace's.
@@ -71,6 +76,10 @@ class PythonScriptStep(PipelineStep):
         version: str | None = None,
         hash_paths: Sequence[str] | None = None,
         *,
+        source_files: Sequence[str] | None = None,
+        on_reuse: str | None = None,
+        reuse_max_age: timedelta | float | None = None,
+        reuse_timeout: timedelta | float | None = None,
         workspace: Workspace | None = None,
         default_datastore: Datastore | None = None,
         upstream_outputs: Mapping[str, XComArg] | None = None,
@@ -89,6 +98,10 @@ class PythonScriptStep(PipelineStep):
             allow_reuse=allow_reuse,
             version=version,
             hash_paths=hash_paths,
+            source_files=source_files,
+            on_reuse=on_reuse,
+            reuse_max_age=reuse_max_age,
+            reuse_timeout=reuse_timeout,
             workspace=workspace,
             default_datastore=default_datastore,
             upstream_outputs=upstream_outputs,
