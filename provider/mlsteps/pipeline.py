@@ -12,11 +12,10 @@ from airflow.sdk import DAG
 from mlsteps.exceptions import MlstepsException, PipelineParameterError, PipelineValidationError
 from mlsteps.graph import Graph
 from mlsteps.sensors import ReuseSensor
-from mlsteps.steps.base import SKIP, SUCCESS
+from mlsteps.steps.base import SKIP, SUCCESS, names_of_steps
 from mlsteps.steps.declaration import declaring_file
 from mlsteps.steps.directories import find_directory
-from mlsteps.steps.form import form_field, regenerate_field
-from mlsteps.steps.parameters import REGENERATE
+from mlsteps.steps.form import form_field, offer_regeneration
 from mlsteps.steps.task_ids import free_task_id
 
 if TYPE_CHECKING:
@@ -130,7 +129,6 @@ class Pipeline:
         :param dag_arguments: Whatever else ``airflow.sdk.DAG`` takes; ``params`` are added to the pipeline's.
         """
         fields = {name: form_field(parameter) for name, parameter in self._parameters.items()}
-        fields[REGENERATE] = regenerate_field([step.name for step in self._graph.steps])
         dag_arguments["params"] = {**fields, **(dag_arguments.get("params") or {})}
         dag_arguments.setdefault("description", self.description)
         dag_arguments.setdefault("catchup", False)
@@ -147,6 +145,7 @@ class Pipeline:
             if not edge.data:
                 made[id(edge.after)].set_upstream(made[id(edge.before)])
         self._put_sensor_in_front(dag)
+        offer_regeneration(dag, names_of_steps)
         return dag
 
     @staticmethod

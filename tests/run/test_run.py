@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import multiprocessing
 import pickle
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -247,12 +247,27 @@ def test_pickled(run: Run) -> None:
         assert original.get_metrics("x") == {"x": 1}
 
 
-def log_in_worker(number: int) -> None:
+WORKERS = """
+import multiprocessing
+import sys
+
+from mlsteps.run import Run
+
+
+def log(number):
     Run.get_context().log("n", number)
 
 
+if __name__ == "__main__":
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+        pool.map(log, range(10))
+"""
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_worker_processes_log_to_the_same_run(run: Run, method: str) -> None:
-    with multiprocessing.get_context(method).Pool(2) as pool:
-        pool.map(log_in_worker, range(10))
+def test_worker_processes_log_to_the_same_run(run: Run, method: str, tmp_path: Path) -> None:
+    # In a process of its own: other tests leave threads in this one, which a fork does not survive.
+    script = tmp_path / "workers.py"
+    script.write_text(WORKERS)
+    subprocess.run([sys.executable, str(script), method], check=True, timeout=120)
     assert sorted(run.get_metrics()["n"]) == list(range(10))

@@ -44,8 +44,9 @@ class StandaloneAirflow:
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-            # Otherwise 32 idle workers; and everybody on this machine's loopback is the one user.
-            "AIRFLOW__CORE__PARALLELISM": "4",
+            # Otherwise 32 idle workers; with fewer than these tasks wait, as a worker is often busy for some
+            # seconds after its task has ended. And everybody on this machine's loopback is the one user.
+            "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
             "AIRFLOW__API__HOST": "127.0.0.1",

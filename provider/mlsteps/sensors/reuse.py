@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,11 +11,12 @@ from airflow.sdk import BaseSensorOperator
 
 from mlsteps.compat import DownstreamTasksSkipped
 from mlsteps.sensors.refusing import refused
-from mlsteps.steps.form import add_form_fields, add_regenerate_field
+from mlsteps.steps.base import names_of_steps
+from mlsteps.steps.form import add_form_fields, offer_regeneration
 from mlsteps.steps.which_workspace import declaring_folder, which_workspace
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
 
     from mlsteps.data import DataReference
     from mlsteps.sensors.fingerprint import FingerprintReader
@@ -133,9 +134,6 @@ class ReuseSensor(BaseSensorOperator):
                     "it is for guards, and there are none",
                     "Steps know all that themselves; for other tasks say which: guards=[...].",
                 )
-        dag = self.get_dag()
-        if dag is not None:
-            add_regenerate_field(dag, ())
 
     def _guard(self, guards: Any, fingerprint: Mapping[str, Any] | None, outputs: Any) -> None:
         from mlsteps.sensors.fingerprint import checked_fingerprint, parameters_of
@@ -149,7 +147,11 @@ class ReuseSensor(BaseSensorOperator):
         guard(self, tasks)
         dag = tasks[0].get_dag()
         add_form_fields(dag, self.task_id, parameters_of(self.task_id, self.fingerprint))
-        add_regenerate_field(dag, self.guards)
+
+    def resolve_template_files(self) -> None:
+        """Called by Airflow when a DAG is complete: then it is known what can be made to run anew."""
+        super().resolve_template_files()
+        offer_regeneration(self.get_dag(), _names_to_choose)
 
     def poke(self, context: Context) -> bool:
         """Plan; False while another run is computing a result that is needed here."""
@@ -214,6 +216,13 @@ class ReuseSensor(BaseSensorOperator):
         here = time.monotonic() - self._first_look
         first = context["ti"].get_first_reschedule_date(context) if self.reschedule else None
         return max(here, (timezone.utcnow() - first).total_seconds()) if first is not None else here
+
+
+def _names_to_choose(dag: DAG) -> Iterator[str]:
+    yield from names_of_steps(dag)
+    for task in dag.tasks:
+        if isinstance(task, ReuseSensor) and task.guards:
+            yield from (task.task_id, *task.guards)
 
 
 def _checked_age(sensor: str, value: object) -> timedelta | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +18,7 @@ from mlsteps.steps import links
 from mlsteps.steps.arguments import Declaration, declare, is_filled_in_later
 from mlsteps.steps.declaration import StepMeta, by_keyword, independent_copy
 from mlsteps.steps.directories import find_directory
-from mlsteps.steps.form import add_form_fields
+from mlsteps.steps.form import add_form_fields, offer_regeneration
 from mlsteps.steps.parameters import named_parameters
 from mlsteps.steps.ports import (
     InputPort,
@@ -325,6 +325,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         """
         super().resolve_template_files()
         links.check_all_made(self)
+        offer_regeneration(self.get_dag(), names_of_steps)
 
     # Running
 
@@ -414,6 +415,15 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
     def _runconfig_target(self) -> str | None:
         target = getattr(self.run_configuration, "target", None)
         return target if isinstance(target, str) and target else None
+
+
+def names_of_steps(dag: DAG) -> Iterator[str]:
+    """The names of a DAG's steps, mapped ones too."""
+    for task in dag.tasks:
+        kind: object = getattr(task, "operator_class", type(task))
+        if isinstance(kind, type) and issubclass(kind, PipelineStep):
+            name = getattr(task, "name", None) or getattr(task, "partial_kwargs", {}).get("name")
+            yield str(name or task.task_id)
 
 
 def checked_name(name: object) -> str:

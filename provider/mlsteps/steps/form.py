@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
@@ -54,7 +54,6 @@ def add_form_fields(dag: DAG | None, step: str, parameters: Sequence[PipelinePar
     """
     if dag is None:
         return
-    add_regenerate_field(dag, [step])
     for parameter in parameters:
         known = dag.params.get_param(parameter.name) if parameter.name in dag.params else None
         if known is None:
@@ -68,12 +67,12 @@ def add_form_fields(dag: DAG | None, step: str, parameters: Sequence[PipelinePar
             )
 
 
-def add_regenerate_field(dag: DAG, steps: Sequence[str]) -> None:
-    """Let whoever triggers a DAG choose among these steps, too; a field that its author declared stays."""
-    if REGENERATE not in dag.params:
-        dag.params[REGENERATE] = regenerate_field(steps)
-        return
-    field = dag.params.get_param(REGENERATE)
-    if made_from_parameter(field):
-        known = field.schema["examples"]
-        known += [step for step in steps if step not in known]
+def offer_regeneration(dag: DAG | None, names: Callable[[DAG], Iterable[str]]) -> None:
+    """Let whoever triggers a DAG choose steps to run although nothing changed; a field of its author's stays.
+
+    To be called when the DAG is complete: Airflow copies all fields that there are into each task it makes.
+
+    :param names: Of everything that can be chosen.
+    """
+    if dag is not None and REGENERATE not in dag.params:
+        dag.params[REGENERATE] = regenerate_field(list(dict.fromkeys(names(dag))))
