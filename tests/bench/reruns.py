@@ -80,7 +80,8 @@ def _with_sleep(
         names = [f"steps_{size}" for size in sizes] + [f"plain_{size}" for size in plain]
         for dag_id in names:
             airflow.wait_for_dag(dag_id)
-        run_to_end(airflow, "plain_10")  # starts the worker process
+        for dag_id in ("plain_10", *[names[0]] * 4):  # starts worker processes, whose first task is slow
+            run_to_end(airflow, dag_id)
         for number in range(rounds):
             for dag_id in names:
                 if dag_id == "plain_100" and number:
