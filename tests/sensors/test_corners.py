@@ -153,6 +153,34 @@ def test_a_corrupted_result_is_a_miss_with_a_warning(
     assert states(project.run(one_step(project))) == {"step": "skipped"}
 
 
+@pytest.mark.parametrize(
+    ("place", "harm"),
+    [
+        ("created", "some day"),
+        ("models", ["nameless"]),
+        ("outputs data reference", {}),
+        ("outputs data reference path", 5),
+        ("outputs data reference producer", []),
+    ],
+)
+def test_a_result_that_is_well_formed_nonsense_is_a_miss_with_a_warning(
+    project: Project, place: str, harm: object, caplog: pytest.LogCaptureFixture
+) -> None:
+    project.run(one_step(project))
+    (entry,) = entries(project)
+    value = part = json.loads(entry.read_text())
+    *above, last = place.split()
+    for name in above:
+        part = part[name]
+    part[last] = harm
+    entry.write_text(json.dumps(value))
+    with caplog.at_level(logging.WARNING):
+        run = project.run(one_step(project, reuse_max_age=3600))
+    assert states(run) == {"step": "success"}
+    assert entry.stem in caplog.text
+    assert states(project.run(one_step(project))) == {"step": "skipped"}
+
+
 def test_a_store_that_fails_makes_steps_run_and_no_run_fail(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

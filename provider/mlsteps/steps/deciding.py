@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.data import PortDataReference
 from mlsteps.data.content import damage
 from mlsteps.exceptions import MlstepsException
 from mlsteps.records import read_model
@@ -24,6 +26,11 @@ from mlsteps.steps.keys import changes_between
 if TYPE_CHECKING:
     from mlsteps.data.stores import Store
     from mlsteps.workspace import Workspace
+
+_LOG = logging.getLogger(__name__)
+
+# What an entry raises that is of the right form and was not written by us, or whose store does not answer.
+_UNUSABLE = (AttributeError, KeyError, TypeError, ValueError, OSError, MlstepsException)
 
 
 @dataclass(frozen=True)
@@ -68,12 +75,22 @@ class Decider:
             if found.problem is not None:
                 return Verdict(Decision.unreadable(found.problem), replaces=True)
             return Verdict(self._explained(key, listing, dag_id, task_id))
-        entry, origin = found.entry, origin_of(found.entry)
+        try:
+            return self._checked(found.entry, max_age)
+        except _UNUSABLE as error:
+            problem = f"The kept result of {key.fingerprint} is not usable: {type(error).__name__}: {error}"
+            _LOG.warning("%s", problem)
+            return Verdict(Decision.unreadable(problem), replaces=True)
+
+    def _checked(self, entry: ReuseEntry, max_age: timedelta | None) -> Verdict:
+        """Whether an earlier result may be handed on: young enough, and all that it made still stands."""
+        origin = origin_of(entry)
         if max_age is not None:
             age = _age(entry.created)
             if age > max_age:
                 return Verdict(Decision.expired(age, max_age, origin), replaces=True)
         for name, output in entry.outputs.items():
+            PortDataReference.deserialize(output.reference)
             problem = self._lost(name, output.reference, output.manifest, origin)
             if problem is not None:
                 return Verdict(problem, replaces=True)
