@@ -95,19 +95,10 @@ def _only_planned(task: Any, ti: Any) -> bool:
 
 
 def _in_order(dag: DAG, instances: list[Any]) -> list[Any]:
-    order = {task.task_id: number for number, task in enumerate(_topological(dag))}
+    from mlsteps.steps.planning import in_order
+
+    order = {task.task_id: number for number, task in enumerate(in_order(dag))}
     return sorted(instances, key=lambda ti: (order.get(ti.task_id, len(order)), ti.map_index))
-
-
-def _topological(dag: DAG) -> list[Any]:
-    remaining = {task.task_id: set(task.upstream_task_ids) for task in dag.tasks}
-    ordered: list[Any] = []
-    while remaining:
-        ready = [task_id for task_id, before in remaining.items() if not before & remaining.keys()]
-        ordered += [dag.get_task(task_id) for task_id in ready]
-        for task_id in ready:
-            del remaining[task_id]
-    return ordered
 
 
 def ensure_database() -> None:

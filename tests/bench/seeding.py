@@ -19,9 +19,10 @@ def seed(dag_file: Path) -> int:
     from mlsteps.reuse.history import History
     from mlsteps.reuse.store import ReuseStore
     from mlsteps.run.journal import utc_now
+    from mlsteps.steps.base import is_step
     from mlsteps.steps.declaration import independent_copy
     from mlsteps.steps.keys import KeyMaker
-    from mlsteps.steps.planning import in_order, is_step
+    from mlsteps.steps.planning import in_order
     from mlsteps.steps.resolving import resolve
 
     (dag,) = load_dags(dag_file)

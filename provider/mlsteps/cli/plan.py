@@ -51,8 +51,9 @@ def plan_file(file: Path, params: Sequence[str], only: str | None) -> list[DagPl
 
 def _plan(dag: DAG, conf: Mapping[str, Any]) -> DagPlan:
     from mlsteps.sensors import ReuseSensor
+    from mlsteps.steps.base import is_step
     from mlsteps.steps.parameters import REGENERATE
-    from mlsteps.steps.planning import Planner, in_order, is_step
+    from mlsteps.steps.planning import Planner, in_order
     from mlsteps.steps.regenerate import Regenerate
     from mlsteps.steps.rendering import render_with
 
@@ -71,7 +72,7 @@ def _plan(dag: DAG, conf: Mapping[str, Any]) -> DagPlan:
 
 
 def _next_steps(dag: DAG, task_id: str) -> tuple[str, ...]:
-    from mlsteps.steps.planning import is_step
+    from mlsteps.steps.base import is_step
 
     found: dict[str, None] = {}
     waiting = sorted(dag.get_task(task_id).downstream_task_ids)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
 from mlsteps.exceptions import MlstepsException
+from mlsteps.launcher import atomic
 from mlsteps.launcher.digest import changed_meanwhile, digest_tree
 from mlsteps.launcher.manifest import FileEntry, Manifest, build_manifest
 from mlsteps.reuse.digest_cache import DigestCache, Tree, size_of, state
-
-# Files that ``launcher.atomic`` is still writing, or was when it was killed.
-_TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{12}\.tmp", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -101,7 +98,7 @@ def _walk(tree: Tree, name: str, anywhere: bool) -> None:
                 if os.path.isdir(place) if is_link else child.is_dir(follow_symlinks=False):
                     if place not in ancestors:
                         folders.append((f"{path}/", place, ancestors))
-                elif not (anywhere and _TEMPORARY.fullmatch(child.name)):
+                elif not (anywhere and atomic.TEMPORARY.fullmatch(child.name)):
                     status = os.stat(place) if is_link else child.stat(follow_symlinks=False)
                     _add(tree, path, status, child.path)
 

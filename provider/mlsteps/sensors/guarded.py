@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import TriggerRule
-
 from mlsteps.reuse.decision import Decision
 from mlsteps.reuse.key import Key
 from mlsteps.reuse.listings import Listings
@@ -17,9 +15,10 @@ from mlsteps.sensors.guard_facts import GuardFacts
 from mlsteps.sensors.guard_results import AWAITED_KEY, Awaited, GuardResults
 from mlsteps.sensors.guarded_outputs import locate
 from mlsteps.sensors.guards import keys_of
+from mlsteps.sensors.skipped_along import tasks_skipped_along
 from mlsteps.steps.attempt import Attempt
+from mlsteps.steps.base import is_step, step_name
 from mlsteps.steps.deciding import Decider, Verdict
-from mlsteps.steps.planning import is_step, step_name
 from mlsteps.steps.reuse_link import REUSE_KEY
 
 if TYPE_CHECKING:
@@ -61,7 +60,9 @@ class GuardedRun:
             return []
         result.hand_on(verdict.decision, self._context, self._sensor.log)
         self._results.reused()
-        self._warn_of_tasks_skipped_along()
+        guards = self._sensor.guards
+        for warning in tasks_skipped_along(self._dag, guards, guards, "guard it as well"):
+            self._sensor.log.warning(warning)
         return result.skipped()
 
     # The key
@@ -125,21 +126,7 @@ class GuardedRun:
     @property
     def _cleared(self) -> bool:
         """Whether the sensor was cleared, with guards that had been done with, to have them all run."""
-        if self._attempt.max_tries <= (self._sensor.retries or 0) + 1:
-            return False
-        return self._results.state in ("reused", "kept")
-
-    def _warn_of_tasks_skipped_along(self) -> None:
-        guards = set(self._sensor.guards)
-        for task in self._dag.tasks:
-            before = sorted(guards & task.upstream_task_ids)
-            if before and task.task_id not in guards and task.trigger_rule == TriggerRule.ALL_SUCCESS:
-                self._sensor.log.warning(
-                    "Task %r is skipped, too: its trigger rule is all_success, so it runs only when %r "
-                    "really ran. To run it always, give it trigger_rule='none_failed', or guard it as well.",
-                    task.task_id,
-                    before[0],
-                )
+        return self._attempt.begun_again and self._results.state in ("reused", "kept")
 
 
 def names_to_regenerate(dag: DAG) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import TaskGroup, XComArg
 
 from mlsteps.sensors.refusing import refused
-from mlsteps.steps.planning import is_step
+from mlsteps.steps.base import is_step
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-from airflow.sdk import TriggerRule
 
 from mlsteps.compat import set_xcom
 from mlsteps.records import StepRecord, layout
 from mlsteps.records.step import RAN, REUSED, read_tries
 from mlsteps.sensors.guarded import names_to_regenerate
 from mlsteps.sensors.handed_on import HandedOn, handed_on
+from mlsteps.sensors.skipped_along import tasks_skipped_along
 from mlsteps.sensors.waiting import Waiting
 from mlsteps.steps.attempt import Attempt
-from mlsteps.steps.base import PipelineStep
+from mlsteps.steps.base import PipelineStep, is_step
 from mlsteps.steps.journal import run_record
 from mlsteps.steps.observers import tell_changed
-from mlsteps.steps.planning import PlannedStep, Planner, behind, is_step
+from mlsteps.steps.planning import PlannedStep, Planner, behind
 from mlsteps.steps.rendering import render_with
 from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
 from mlsteps.steps.reusing import recorded_outputs, reused_record
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 
     from mlsteps.data.stores import Store
     from mlsteps.sensors.reuse import ReuseSensor
-
-_LOG = logging.getLogger(__name__)
 
 # The sensor's number for a try: a step that never started has none of its own.
 _BEFORE_ANY_TRY = 0
@@ -46,6 +42,7 @@ class PlannedRun:
     dag: DAG
     attempt: Attempt
     steps: Sequence[PlannedStep]
+    _waitings: dict[str, Waiting] = field(default_factory=dict)
 
     @classmethod
     def of(cls, sensor: ReuseSensor, context: Context) -> PlannedRun:
@@ -67,14 +64,14 @@ class PlannedRun:
             passed=[sensor.task_id, *sensor.upstream_task_ids],
             # A step beside the sensor may be running already.
             only=behind(dag, sensor.task_id),
-            cleared=lambda step: cls._cleared(attempt, sensor, step),
+            cleared=lambda step: cls._cleared(attempt, step),
         )
         return cls(sensor, context, dag, attempt, planner.plan())
 
     @staticmethod
-    def _cleared(attempt: Attempt, sensor: ReuseSensor, step: PipelineStep) -> bool:
+    def _cleared(attempt: Attempt, step: PipelineStep) -> bool:
         """Whether the sensor was cleared together with a step that had been done with: to have all run."""
-        if attempt.max_tries <= (sensor.retries or 0) + 1:
+        if not attempt.begun_again:
             return False
         store = step.effective_workspace().record_store()
         folder = layout.step_folder(attempt.dag_id, attempt.run_id, step.task_id)
@@ -90,10 +87,13 @@ class PlannedRun:
         for steps in wanted.values():
             waiting = self._waiting(steps[0])
             held = waiting.held(step.fingerprint for step in steps if step.fingerprint)
-            if held:
-                waiting.remember()
             found += [f"{h.holder.get('task_id')} of run {h.holder.get('run_id')}" for h in held]
         return found
+
+    def remember(self) -> None:
+        """Keep what was seen of other runs for the next look, which may be another process's."""
+        for waiting in self._waitings.values():
+            waiting.remember()
 
     def done_waiting(self) -> None:
         """Clear away what the waiting has left."""
@@ -101,8 +101,11 @@ class PlannedRun:
             self._waiting(planned).forget()
 
     def _waiting(self, planned: PlannedStep) -> Waiting:
-        assert planned.workspace is not None
-        return Waiting(planned.workspace.record_store(), self.attempt)
+        workspace = planned.workspace
+        assert workspace is not None
+        if workspace.locator not in self._waitings:
+            self._waitings[workspace.locator] = Waiting(workspace.record_store(), self.attempt)
+        return self._waitings[workspace.locator]
 
     def carry_out(self) -> list[str]:
         """Hand on the results of all reused steps; returns the ids of those to be skipped."""
@@ -131,20 +134,10 @@ class PlannedRun:
             counts["run"],
             counts["unknown"],
         )
-        for task_id, before in self._skipped_along({planned.task_id for planned in front}):
-            self.sensor.log.warning(
-                "Task %r is skipped, too: its trigger rule is all_success, so it runs only when %r really "
-                "ran. To run it always, give it trigger_rule='none_failed', or that step on_reuse='success'.",
-                task_id,
-                before,
-            )
-
-    def _skipped_along(self, skipped: set[str]) -> Iterable[tuple[str, str]]:
-        for task in self.dag.tasks:
-            if not is_step(task) and task.trigger_rule == TriggerRule.ALL_SUCCESS:
-                before = sorted(skipped & task.upstream_task_ids)
-                if before:
-                    yield task.task_id, before[0]
+        skipped = {planned.task_id for planned in front}
+        steps = {task.task_id for task in self.dag.tasks if is_step(task)}
+        for warning in tasks_skipped_along(self.dag, skipped, steps, "that step on_reuse='success'"):
+            self.sensor.log.warning(warning)
 
     def _push(self, front: Sequence[PlannedStep]) -> None:
         chosen = handed_on(self.dag, [self._results(planned) for planned in front])
@@ -195,7 +188,7 @@ class PlannedRun:
             ),
             planned.decision,
             planned.entry,
-            recorded_outputs(planned.step, planned.references),
+            recorded_outputs(planned.step, planned.references, planned.workspace),
         )
         # A thousand of these at once: what they say follows from the results that are recorded for good.
         record.save(store, durable=False)

@@ -172,8 +172,10 @@ class ReuseSensor(BaseSensorOperator):
                     self.log.warning("Not waiting any longer for %s.", ", ".join(waits_for))
                     return True
                 if time.monotonic() >= in_place:
+                    planned.remember()
                     return False
                 time.sleep(_SECONDS_BETWEEN_LOOKS)
+            planned.remember()
 
     def execute(self, context: Context) -> None:
         """Wait for other runs, then skip what is reused.

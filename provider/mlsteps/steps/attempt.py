@@ -83,6 +83,11 @@ class Attempt:
         """Where its record is kept."""
         return self.workspace.record_store()
 
+    @property
+    def begun_again(self) -> bool:
+        """Whether the task was cleared after it had been tried: Airflow then gives it more tries."""
+        return self.max_tries > (self.step.retries or 0) + 1
+
     @cached_property
     def cleared(self) -> bool:
         """Whether somebody wants this step to run again that had been done with in this very run.
@@ -90,7 +95,7 @@ class Attempt:
         Airflow does not tell a task that it was cleared, but an earlier try of it ended well.
         """
         folder = layout.step_folder(self.dag_id, self.run_id, self.task_id, self.map_index)
-        if self.try_number > 1 and self.max_tries <= (self.step.retries or 0) + 1:
+        if self.try_number > 1 and not self.begun_again:
             return False  # a retry, after a kill between the last word of a try and its end
         return any(
             record.state in (RAN, REUSED) and record.try_number < self.try_number

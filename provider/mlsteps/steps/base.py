@@ -419,11 +419,18 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
 
 def names_of_steps(dag: DAG) -> Iterator[str]:
     """The names of a DAG's steps, mapped ones too."""
-    for task in dag.tasks:
-        kind: object = getattr(task, "operator_class", type(task))
-        if isinstance(kind, type) and issubclass(kind, PipelineStep):
-            name = getattr(task, "name", None) or getattr(task, "partial_kwargs", {}).get("name")
-            yield str(name or task.task_id)
+    return (step_name(task) for task in dag.tasks if is_step(task))
+
+
+def is_step(task: Any) -> bool:
+    """Whether a task of a DAG is one of our steps, mapped or not."""
+    kind = getattr(task, "operator_class", type(task))
+    return isinstance(kind, type) and issubclass(kind, PipelineStep)
+
+
+def step_name(task: Any) -> str:
+    """The name of a step, mapped or not."""
+    return str(getattr(task, "name", None) or getattr(task, "partial_kwargs", {}).get("name") or task.task_id)
 
 
 def checked_name(name: object) -> str:

@@ -7,14 +7,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.compat import AirflowSkipException
 from mlsteps.exceptions import MlstepsException
-from mlsteps.records import cancel_reason
 from mlsteps.reuse.claim import Claims
 from mlsteps.reuse.decision import Decision
 from mlsteps.reuse.single_flight import Found, TimedOut, single_flight
 from mlsteps.reuse.watch import Held
 from mlsteps.steps.deciding import Decider, Verdict
+from mlsteps.steps.ending import raise_if_canceled
 from mlsteps.steps.reusing import keep_result, why_not_kept
 
 if TYPE_CHECKING:
@@ -41,6 +40,8 @@ class Flight:
         self._keyed = keyed
         self._replaces = False
         self._waited_for: Held | None = None
+        # One for both looks, before and after the claim: it remembers what it compared with.
+        self._decider = Decider(attempt.workspace, attempt.records)
 
     @contextmanager
     def decided(self) -> Iterator[Flight]:
@@ -100,7 +101,7 @@ class Flight:
             look,
             timeout=attempt.step.reuse_timeout,
             waiting=self._waiting,
-            cancelled=self._raise_if_canceled,
+            cancelled=self._canceled,
         ) as turn:
             last = verdicts[-1]
             self.decision, self.entry, self._replaces = last.decision, last.entry, last.replaces
@@ -112,7 +113,7 @@ class Flight:
 
     def _verdict(self) -> Verdict:
         attempt, keyed = self._attempt, self._keyed
-        return Decider(attempt.workspace, attempt.records).decide(
+        return self._decider.decide(
             keyed.key, keyed.listing, attempt.dag_id, attempt.task_id, attempt.step.reuse_max_age
         )
 
@@ -137,9 +138,6 @@ class Flight:
                 held.holder.get("task_id"),
             )
 
-    def _raise_if_canceled(self) -> bool:
-        attempt = self._attempt
-        reason = cancel_reason(attempt.records, attempt.dag_id, attempt.run_id)
-        if reason is not None:
-            raise AirflowSkipException(f"The run was canceled: {reason}")
+    def _canceled(self) -> bool:
+        raise_if_canceled(self._attempt)
         return False

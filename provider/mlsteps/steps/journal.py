@@ -153,7 +153,7 @@ class StepJournal:
 
     def published(self, references: Mapping[str, PortDataReference]) -> None:
         """Note the outputs."""
-        self._save(outputs=recorded_outputs(self._attempt.step, references))
+        self._save(outputs=recorded_outputs(self._attempt.step, references, self._attempt.workspace))
 
     # What the compute target tells
 
@@ -252,6 +252,6 @@ def run_record(attempt: Attempt, dag: DAG) -> RunRecord:
 
 def declared_steps(dag: DAG) -> Iterator[DeclaredStep]:
     """The steps among a DAG's tasks."""
-    from mlsteps.steps.planning import is_step, step_name
+    from mlsteps.steps.base import is_step, step_name
 
     return (DeclaredStep(task.task_id, step_name(task)) for task in dag.tasks if is_step(task))

@@ -42,7 +42,8 @@ def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReferenc
             journal.decided(flight.decision)
             if flight.entry is not None:
                 references = references_of(flight.entry, attempt.workspace.locator)
-                journal.reused(flight.decision, flight.entry, recorded_outputs(step, references))
+                outputs = recorded_outputs(step, references, attempt.workspace)
+                journal.reused(flight.decision, flight.entry, outputs)
             else:
                 bound = bind(attempt, keyed.resolved)
                 journal.bound(bound, compute_target)

@@ -13,7 +13,7 @@ from mlsteps.exceptions import MlstepsException
 from mlsteps.reuse.decision import Decision
 from mlsteps.reuse.entry import ReuseEntry
 from mlsteps.steps.arguments import is_filled_in_later
-from mlsteps.steps.base import PipelineStep
+from mlsteps.steps.base import PipelineStep, is_step, step_name
 from mlsteps.steps.deciding import Decider
 from mlsteps.steps.declaration import independent_copy
 from mlsteps.steps.keys import KeyMaker
@@ -202,14 +202,3 @@ def behind(dag: DAG, task_id: str) -> set[str]:
         found |= following
         waiting += following
     return found
-
-
-def is_step(task: Any) -> bool:
-    """Whether a task of a DAG is one of our steps, mapped or not."""
-    kind = getattr(task, "operator_class", type(task))
-    return isinstance(kind, type) and issubclass(kind, PipelineStep)
-
-
-def step_name(task: Any) -> str:
-    """The name of a step, mapped or not."""
-    return str(getattr(task, "name", None) or getattr(task, "partial_kwargs", {}).get("name") or task.task_id)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mlsteps.data.stores import Store
     from mlsteps.steps.base import PipelineStep
     from mlsteps.steps.keys import KeyedStep
+    from mlsteps.workspace import Workspace
 
 
 def references_of(entry: ReuseEntry, workspace: str) -> dict[str, PortDataReference]:
@@ -69,11 +70,18 @@ def reused_record(
     )
 
 
-def recorded_outputs(step: PipelineStep, references: Mapping[str, PortDataReference]) -> dict[str, Any]:
-    """A step's outputs for its record: the references, where they lie, and their names in the pipeline."""
+def recorded_outputs(
+    step: PipelineStep, references: Mapping[str, PortDataReference], workspace: Workspace
+) -> dict[str, Any]:
+    """A step's outputs for its record: the references, where they lie, and their names in the pipeline.
+
+    :param workspace: Theirs. A reference by itself would open it anew, which may be a look-up each time.
+    """
     outputs: dict[str, Any] = {}
     for port in step.output_ports:
-        outputs[port.name] = {**references[port.name].serialize(), "url": references[port.name].url}
+        reference = references[port.name]
+        url = workspace.open_store(reference.datastore_name).url(reference.path_on_datastore)
+        outputs[port.name] = {**reference.serialize(), "url": url}
         named = getattr(port.data, "pipeline_output_name", None)
         if named:
             outputs[port.name]["pipeline_output_name"] = named

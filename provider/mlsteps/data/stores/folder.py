@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import contextlib
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,6 @@ from typing import BinaryIO
 from mlsteps.data.stores.base import FileInfo, Store, exact_path
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher import atomic
-
-# Files that ``launcher.atomic`` is still writing, or was when it was killed; a listing never shows them.
-_TEMPORARY = re.compile(r"\..*\.\d+-[0-9a-f]{12}\.tmp", re.DOTALL)
 
 
 class FolderStore(Store):
@@ -55,7 +51,7 @@ class FolderStore(Store):
             names = os.listdir(self.local_path(folder))
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(name for name in names if not _TEMPORARY.fullmatch(name))
+        return sorted(name for name in names if not atomic.TEMPORARY.fullmatch(name))
 
     def open(self, path: str) -> BinaryIO:
         try:
@@ -101,7 +97,7 @@ def _walk(folder: str, below: str, ancestors: tuple[str, ...]) -> Iterator[FileI
             real = os.path.realpath(place)
             if real not in ancestors:  # a link to a folder that it lies in
                 yield from _walk(place, f"{below}{name}", (*ancestors, real))
-        elif not _TEMPORARY.fullmatch(name) and os.path.isfile(place):
+        elif not atomic.TEMPORARY.fullmatch(name) and os.path.isfile(place):
             info = _info(f"{below}{name}", place)
             yield from [info] if info else []
 
