@@ -16,7 +16,7 @@ from mlsteps import Pipeline, PipelineData, PythonScriptStep, ReuseSensor
 from mlsteps.data import DataReference
 from mlsteps.data.stores import FolderStore
 from mlsteps.reuse.claim import Claim, Claims
-from mlsteps.sensors import handed_on as handing
+from mlsteps.steps import handed_on as handing
 from steps.project import Project, states
 
 WRITE = "import sys; from pathlib import Path; Path(sys.argv[1]).write_text('x')"

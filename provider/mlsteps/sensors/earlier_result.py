@@ -12,7 +12,7 @@ from mlsteps.compat import from_plain, set_xcom
 from mlsteps.reuse.decision import Decision
 from mlsteps.reuse.entry import ReuseEntry
 from mlsteps.sensors.guards import taken
-from mlsteps.sensors.handed_on import MOST_XCOMS
+from mlsteps.steps.handed_on import MOST_XCOMS
 from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
 
 if TYPE_CHECKING:

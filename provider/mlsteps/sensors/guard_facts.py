@@ -17,8 +17,8 @@ from mlsteps.launcher.digest import digest_bytes
 from mlsteps.reuse import canonical
 from mlsteps.reuse.canonical import Json, same
 from mlsteps.reuse.key import Key, hidden
-from mlsteps.sensors.guards import declared_fields, expand_inputs
 from mlsteps.steps.arguments import is_filled_in_later
+from mlsteps.steps.task_fields import declared_fields, expand_inputs
 
 # Fields that hold environment variables, and names that say so, are kept as nothing but hashes.
 _VARIABLES = ("env", "env_vars", "environment", "private_environment")

@@ -7,30 +7,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlsteps.compat import set_xcom
-from mlsteps.records import StepRecord, layout
+from mlsteps.records import layout
 from mlsteps.records.step import RAN, REUSED, read_tries
 from mlsteps.sensors.guarded import names_to_regenerate
-from mlsteps.sensors.handed_on import HandedOn, handed_on
 from mlsteps.sensors.skipped_along import tasks_skipped_along
 from mlsteps.sensors.waiting import Waiting
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.base import PipelineStep, is_step
 from mlsteps.steps.journal import run_record
-from mlsteps.steps.observers import tell_changed
 from mlsteps.steps.planning import PlannedStep, Planner, behind
 from mlsteps.steps.rendering import render_with
-from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
-from mlsteps.steps.reusing import recorded_outputs, reused_record
+from mlsteps.steps.reused_ahead import hand_on_reused
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
 
     from mlsteps.data.stores import Store
     from mlsteps.sensors.reuse import ReuseSensor
-
-# The sensor's number for a try: a step that never started has none of its own.
-_BEFORE_ANY_TRY = 0
 
 
 @dataclass(frozen=True)
@@ -111,10 +104,7 @@ class PlannedRun:
         """Hand on the results of all reused steps; returns the ids of those to be skipped."""
         front = [p for p in self.steps if p.entry is not None and p.step and p.step.skips_when_reused]
         self._tell(front)
-        if front:
-            self._push(front)
-            for planned in front:
-                self._record(planned)
+        hand_on_reused(self.attempt, self.dag, front, self.sensor.log)
         return [planned.task_id for planned in front]
 
     def _tell(self, front: Sequence[PlannedStep]) -> None:
@@ -138,61 +128,6 @@ class PlannedRun:
         steps = {task.task_id for task in self.dag.tasks if is_step(task)}
         for warning in tasks_skipped_along(self.dag, skipped, steps, "that step on_reuse='success'"):
             self.sensor.log.warning(warning)
-
-    def _push(self, front: Sequence[PlannedStep]) -> None:
-        chosen = handed_on(self.dag, [self._results(planned) for planned in front])
-        for value in chosen.pushed:
-            set_xcom(
-                value.key,
-                value.value,
-                dag_id=self.attempt.dag_id,
-                task_id=value.task_id,
-                run_id=self.attempt.run_id,
-            )
-        if chosen.left_out:
-            self.sensor.log.info(
-                "So many steps are reused that XComs which no task of the DAG asks for are left out: %s. "
-                "The records of the steps have it all.",
-                ", ".join(chosen.left_out),
-            )
-
-    @staticmethod
-    def _results(planned: PlannedStep) -> HandedOn:
-        assert planned.entry is not None
-        return HandedOn(
-            planned.task_id,
-            dict(planned.references),
-            {
-                REUSE_KEY: planned.decision.in_words(),
-                ReusedFromLink().xcom_key: ReusedFromLink.url(planned.entry.origin),
-            },
-        )
-
-    def _record(self, planned: PlannedStep) -> None:
-        """The record of a step that will not start."""
-        assert planned.step is not None and planned.entry is not None and planned.workspace is not None
-        attempt, store = self.attempt, planned.workspace.record_store()
-        record = reused_record(
-            StepRecord(
-                dag_id=attempt.dag_id,
-                run_id=attempt.run_id,
-                task_id=planned.task_id,
-                map_index=-1,
-                try_number=_BEFORE_ANY_TRY,
-                name=planned.name,
-                step_run_id=layout.step_run_id(
-                    attempt.dag_id, attempt.run_id, planned.task_id, -1, _BEFORE_ANY_TRY
-                ),
-                step_type=planned.step.step_type,
-                state=REUSED,
-            ),
-            planned.decision,
-            planned.entry,
-            recorded_outputs(planned.step, planned.references, planned.workspace),
-        )
-        # A thousand of these at once: what they say follows from the results that are recorded for good.
-        record.save(store, durable=False)
-        tell_changed(record)
 
 
 def _record_stores(dag: DAG) -> Iterator[Store]:

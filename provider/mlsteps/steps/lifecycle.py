@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlsteps.compat import AirflowSkipException
+from mlsteps.compat import AirflowSkipException, DownstreamTasksSkipped
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.binding import bind
+from mlsteps.steps.cutoff import reused_behind
 from mlsteps.steps.ending import raise_if_canceled, raise_if_failed, raise_if_skipped_before
 from mlsteps.steps.flight import Flight
 from mlsteps.steps.journal import StepJournal
@@ -15,6 +16,7 @@ from mlsteps.steps.keys import KeyMaker
 from mlsteps.steps.publishing import publish
 from mlsteps.steps.resolving import resolve
 from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
+from mlsteps.steps.reused_ahead import hand_on_reused
 from mlsteps.steps.reusing import recorded_outputs, references_of
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReferenc
     :raises ScriptFailedException: the script failed; the text holds its last lines.
     :raises AirflowSkipException: an earlier result stands for it; or the run was canceled before this step
         started, or by its script; or a task before it was skipped.
+    :raises DownstreamTasksSkipped: it ran, and earlier results stand for steps behind it.
     """
     attempt = Attempt.of(step, context)
     with StepJournal(attempt, context["dag"]).kept() as journal:
@@ -56,24 +59,43 @@ def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReferenc
                 references = publish(attempt, bound, outcome)
                 journal.published(references)
                 flight.land(bound.snapshot, journal.record, outcome)
-    _hand_on(step, context, references, flight)
+    _hand_on(attempt, context, references, flight)
     return references
 
 
 def _hand_on(
-    step: PipelineStep, context: Context, references: Mapping[str, PortDataReference], flight: Flight
+    attempt: Attempt, context: Context, references: Mapping[str, PortDataReference], flight: Flight
 ) -> None:
-    """Give the steps behind their inputs, and Airflow the reason and the state.
+    """Give the steps behind their inputs, and Airflow the reason and the states.
 
     :raises AirflowSkipException: an earlier result stands for the step, and that is shown by its state.
+    :raises DownstreamTasksSkipped: the same for steps behind it.
     """
-    ti = context["ti"]
+    step, ti = attempt.step, context["ti"]
     for name, reference in references.items():
         ti.xcom_push(key=name, value=reference)
     ti.xcom_push(key=REUSE_KEY, value=flight.decision.in_words())
     if flight.entry is None:
+        _skip_unchanged(attempt, context, references)
         return
     step.reused_from_url = ReusedFromLink.url(flight.entry.origin)
     if step.skips_when_reused:
         ti.xcom_push(key="return_value", value=dict(references))
         raise AirflowSkipException(flight.decision.in_words())
+
+
+def _skip_unchanged(attempt: Attempt, context: Context, references: Mapping[str, PortDataReference]) -> None:
+    try:
+        reused = reused_behind(attempt, context, references)
+        hand_on_reused(attempt, context["dag"], reused, attempt.step.log)
+    except Exception as error:  # it has done its own work, and they can decide for themselves
+        attempt.step.log.warning("The steps behind decide for themselves when they start: %s", error)
+        return
+    if reused:
+        for planned in reused:
+            attempt.step.log.info("Behind this step, %s: %s", planned.name, planned.decision.in_words())
+        if attempt.step.do_xcom_push:
+            context["ti"].xcom_push(key="return_value", value=dict(references))
+        raise DownstreamTasksSkipped(  # type: ignore[no-untyped-call]
+            tasks=[planned.task_id for planned in reused]
+        )

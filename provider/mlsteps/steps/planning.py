@@ -63,6 +63,7 @@ class Planner:
     :param passed: Ids of tasks that need not be waited for, such as whoever asks for the plan.
     :param only: Ids of the tasks to decide about; by default all.
     :param cleared: Whether somebody cleared a task that had been done with, to have it run.
+    :param made: What a step that is done with left, by its id and the output's name; None if it is not.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Planner:
         passed: Iterable[str] = (),
         only: Container[str] | None = None,
         cleared: Callable[[PipelineStep], bool] = lambda step: False,
+        made: Callable[[str, str], PortDataReference | None] = lambda task_id, key: None,
     ) -> None:
         self._dag = dag
         self._parameters = parameters
@@ -82,6 +84,7 @@ class Planner:
         self._passed = frozenset(passed)
         self._only = only
         self._cleared = cleared
+        self._made_before = made
         self._keys = KeyMaker()
         self._workspaces: dict[str, Workspace] = {}
         self._deciders: dict[str, Decider] = {}
@@ -167,13 +170,17 @@ class Planner:
         return value
 
     def _made(self, reference: Any) -> Any:
-        """What a reference to another task's result stands for: known if that task is a reused step."""
+        """What a reference to another task's result stands for: known if that is a step that is done with."""
         for maker, key in reference.iter_references():
             planned = self._planned.get(maker.task_id)
-            if planned is None or planned.entry is None:
-                raise NotYetKnown(f"it takes the result of task {maker.task_id!r}")
-            if key in planned.references and type(reference) is type(XComArg(maker, key)):
-                return planned.references[key]
+            if planned is not None and planned.entry is not None:
+                found = planned.references.get(key)
+            else:
+                found = self._made_before(maker.task_id, key)
+                if found is None:
+                    raise NotYetKnown(f"it takes the result of task {maker.task_id!r}")
+            if found is not None and type(reference) is type(XComArg(maker, key)):
+                return found
         raise NotYetKnown("it takes results of other tasks")
 
 

@@ -37,10 +37,10 @@ def _made(step: PipelineStep, context: Context, port: str, given: XComArg | Port
         return given.resolve(context)
     except XComNotFound as error:
         ((maker, key),) = given.iter_references()
-        recorded = _recorded(step, context, maker.task_id, key)
+        recorded = recorded_output(step, context, maker.task_id, key)
         if recorded is not None:
             return recorded
-        if _states(context, [maker.task_id]).get(maker.task_id) == "skipped":
+        if states_of(context, [maker.task_id]).get(maker.task_id) == "skipped":
             return None  # the step will be, too
         raise DataNotFoundException(
             f"Step {step.name!r} has no data to start with, because a step before it left none "
@@ -48,7 +48,8 @@ def _made(step: PipelineStep, context: Context, port: str, given: XComArg | Port
         ) from error
 
 
-def _recorded(step: PipelineStep, context: Context, task_id: str, key: str) -> PortDataReference | None:
+def recorded_output(step: PipelineStep, context: Context, task_id: str, key: str) -> PortDataReference | None:
+    """What another step's record of this run says of one of its outputs; None if it has not made it."""
     ti = context["ti"]
     store = step.effective_workspace().record_store()
     record = read_step(store, layout.step_folder(ti.dag_id, ti.run_id, task_id))
@@ -63,18 +64,19 @@ def skipped_before(step: PipelineStep, context: Context) -> str | None:
     Airflow's rule ``none_failed``, which steps have because reused ones are skipped, would let the step run.
     """
     before = [task for task in step.upstream_list if not task.is_mapped]
-    states = _states(context, [task.task_id for task in before]) if before else {}
+    states = states_of(context, [task.task_id for task in before]) if before else {}
     return next(
         (
             task.task_id
             for task in before
-            if states.get(task.task_id) == "skipped" and not _was_reused(step, context, task.task_id)
+            if states.get(task.task_id) == "skipped" and not was_reused(step, context, task.task_id)
         ),
         None,
     )
 
 
-def _was_reused(step: PipelineStep, context: Context, task_id: str) -> bool:
+def was_reused(step: PipelineStep, context: Context, task_id: str) -> bool:
+    """Whether a task that was skipped was so because its earlier result stands for it."""
     ti = context["ti"]
     store = step.effective_workspace().record_store()
     record = read_step(store, layout.step_folder(ti.dag_id, ti.run_id, task_id))
@@ -83,7 +85,8 @@ def _was_reused(step: PipelineStep, context: Context, task_id: str) -> bool:
     return ti.xcom_pull(task_ids=task_id, key=REUSE_KEY) is not None  # a task that a sensor guards
 
 
-def _states(context: Context, task_ids: list[str]) -> dict[str, str | None]:
+def states_of(context: Context, task_ids: list[str]) -> dict[str, str | None]:
+    """The states of tasks of this run; None or missing are those that have not begun."""
     ti = context["ti"]
     found: Mapping[str, Any] = ti.get_task_states(dag_id=ti.dag_id, task_ids=task_ids, run_ids=[ti.run_id])
     of_run: Mapping[str, Any] = found.get(ti.run_id) or {}

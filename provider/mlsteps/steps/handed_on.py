@@ -1,4 +1,4 @@
-"""Which XComs a plan pushes for the steps that it reuses."""
+"""Which XComs are pushed for steps that are reused before they start."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import XComArg
 
-from mlsteps.sensors.guards import declared_fields, expand_inputs
-from mlsteps.steps import PipelineStep
+from mlsteps.steps.base import PipelineStep
+from mlsteps.steps.task_fields import declared_fields, expand_inputs
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
