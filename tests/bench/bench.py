@@ -23,6 +23,7 @@ from rich.table import Table
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # as for the tests: this folder is the package "bench"
 
 from bench import budgets  # noqa: E402
+from bench.edits import edits  # noqa: E402
 from bench.hashing import hashing  # noqa: E402
 from bench.reruns import planning, reruns  # noqa: E402
 from bench.scheduled import step_overhead  # noqa: E402
@@ -49,6 +50,7 @@ def main() -> int:
             "growth": lambda: budgets.growth(folder, 1 if quick else 5, tell),
             "hashing": lambda: hashing(folder, 2 if quick else 5, tell),
             "plan": lambda: planning(folder, 3 if quick else 7, tell),
+            "edits": lambda: edits(folder, tell),
             "reruns": lambda: reruns(folder, 2 if quick else 5, tell, plain=(10,) if quick else (10, 100)),
         }
         for part in options.only or parts:
@@ -71,7 +73,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=["run", "import", "parse", "growth", "hashing", "plan", "reruns"],
+        choices=["run", "import", "parse", "growth", "hashing", "plan", "edits", "reruns"],
         help="a part; may be repeated",
     )
     return parser.parse_args()

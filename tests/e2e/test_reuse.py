@@ -33,7 +33,7 @@ from pathlib import Path
 
 with Path(sys.argv[3]).open("a") as stream:
     stream.write(sys.argv[2] + "\\n")
-time.sleep(8)
+time.sleep(float(sys.argv[4]))
 Path(sys.argv[1]).write_text("slow")
 """
 
@@ -56,7 +56,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def airflow(home: Path, scripts: Path) -> Iterator[StandaloneAirflow]:
     with StandaloneAirflow(home, DAGS, environment={"CHAIN": str(scripts)}) as running:
-        for dag_id in ("chain", "shared_one", "shared_two"):
+        for dag_id in ("chain", "shared_one", "shared_two", "long_one", "long_two"):
             running.wait_for_dag(dag_id)
         yield running
 
@@ -130,22 +130,38 @@ def test_forcing_a_step_in_the_trigger_form_runs_that_step(airflow: StandaloneAi
     assert [name for name in NAMES if states[name] == "success"] == ["step_4"]
 
 
+@pytest.mark.parametrize(
+    ("dags", "seconds", "gives_its_worker_back"), [("shared", 8, False), ("long", 45, True)]
+)
 def test_a_run_waits_for_another_that_computes_the_same(
-    airflow: StandaloneAirflow, scripts: Path, home: Path
+    airflow: StandaloneAirflow,
+    scripts: Path,
+    home: Path,
+    dags: str,
+    seconds: int,
+    gives_its_worker_back: bool,
 ) -> None:
-    one = airflow.trigger("shared_one")
+    runs = scripts / f"slow-runs-{seconds}"
+    one = airflow.trigger(f"{dags}_one")
     deadline = time.monotonic() + 60
-    while not (scripts / "slow-runs").exists():
+    while not runs.exists():
         assert time.monotonic() < deadline, "the slow step did not start"
         time.sleep(0.1)
-    two = airflow.trigger("shared_two")
+    two = airflow.trigger(f"{dags}_two")
 
-    assert airflow.wait_for_run("shared_one", one) == airflow.wait_for_run("shared_two", two) == "success"
-    assert (scripts / "slow-runs").read_text() == "1\n"
-    assert record(home, "shared_one", one, "slow").state == "ran"
-    waited = record(home, "shared_two", two, "slow")
+    seen = set()
+
+    def look() -> None:
+        seen.add(states_of(airflow, f"{dags}_two", two)["reuse"])
+
+    assert airflow.wait_for_run(f"{dags}_two", two, waiting=look) == "success"
+    assert airflow.wait_for_run(f"{dags}_one", one) == "success"
+    assert ("up_for_reschedule" in seen) == gives_its_worker_back
+    assert runs.read_text() == "1\n"
+    assert record(home, f"{dags}_one", one, "slow").state == "ran"
+    waited = record(home, f"{dags}_two", two, "slow")
     assert (waited.state, waited.reused_from["run_id"]) == ("reused", one)
-    assert states_of(airflow, "shared_two", two) == {"reuse": "success", "slow": "skipped"}
+    assert states_of(airflow, f"{dags}_two", two) == {"reuse": "success", "slow": "skipped"}
     left = [path for path in (home / "mlsteps").rglob("*") if path.parent.name == "claims"]
     assert left == []
 
