@@ -47,7 +47,7 @@ def reused_behind(
 
     def cleared(other: PipelineStep) -> bool:
         """Whether it was cleared together with this step, to have all run."""
-        if not attempt.begun_again:
+        if not attempt.cleared:
             return False
         store = other.effective_workspace().record_store()
         folder = layout.step_folder(attempt.dag_id, attempt.run_id, other.task_id)
