@@ -99,7 +99,7 @@ def test_first_pipelines_are_seen_by_airflow(name: str) -> None:
 def test_workspace_file_of_the_docs_is_read() -> None:
     config = read_workspace_file(SNIPPETS / "workspace.yaml")
     assert config.name == "churn"
-    assert config.datastores["shared"] == Path("/mnt/team")
+    assert config.datastores["shared"].folder == Path("/mnt/team")
     assert set(config.compute_targets) == {"local", "cpu-cluster"}
 
 

@@ -45,6 +45,17 @@ class WorkspaceException(MlstepsException):
     """The workspace, or something that it should know by name, could not be found."""
 
 
+class DatastoreException(MlstepsException):
+    """A datastore did not do what it was asked; the text says what, where, and what to see to.
+
+    ``status`` is the HTTP status of a service's answer, None where there was none.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class ComputeTargetException(MlstepsException):
     """A compute target is unknown or cannot run the job (SDK v1 name)."""
 

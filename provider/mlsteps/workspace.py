@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlsteps.data.datastore import Datastore
+from mlsteps.datastore_config import FOLDER, DatastoreConfig, parse_datastore
 from mlsteps.exceptions import WorkspaceException
 from mlsteps.workspace_config import WorkspaceConfig, read_v1_config, read_workspace_file
 
 if TYPE_CHECKING:
     from mlsteps.compute import ComputeTarget
+    from mlsteps.data.sql import SqlStore
     from mlsteps.data.stores import Store
     from mlsteps.runs import Experiment, PipelineRun
 
@@ -25,6 +27,7 @@ DEFAULT_LOCATOR = "default"
 
 # Locators that need Airflow are read by the hook, which is imported only when one is opened.
 _AIRFLOW_READER = "mlsteps.hooks.workspace"
+_CONNECTIONS = "mlsteps.hooks.datastores"
 
 T = TypeVar("T")
 
@@ -67,6 +70,7 @@ class Workspace:
         self.resource_group = resource_group
         self.tags = dict(tags or {})
         self._label = workspace_name
+        self._default: str | None = None
         if conn_id:
             self.locator = f"airflow:{conn_id}"
         elif folder:
@@ -174,8 +178,26 @@ class Workspace:
     # Datastores
 
     def default_datastore_name(self) -> str:
-        """The name of the default datastore."""
-        return self.config.default_datastore
+        """The name of the default datastore: that which was set last, else the configuration's.
+
+        Records stay on the configuration's, whatever is set.
+        """
+        from mlsteps.records.datastores import default_datastore
+
+        if self._default is None:
+            self._default = default_datastore(self.record_store()) or self.config.default_datastore
+        return self._default
+
+    def set_default_datastore(self, name: str) -> None:
+        """Make a datastore the one of data for which none is named, for all who use the workspace.
+
+        :raises WorkspaceException: there is none of this name.
+        """
+        from mlsteps.records.datastores import set_default_datastore
+
+        self.datastore_config(name)
+        set_default_datastore(self.record_store(), name)
+        self._default = name
 
     def get_default_datastore(self) -> Datastore:
         """The default datastore, as a handle; nothing is looked up yet."""
@@ -183,27 +205,94 @@ class Workspace:
 
     @property
     def datastores(self) -> Mapping[str, Datastore]:
-        """Every datastore by name."""
-        return _Names(lambda: self.config.datastores, lambda name: Datastore(self, name), "datastore")
+        """Every datastore by name: configured ones and registered ones."""
+        return _Names(self._datastore_names, lambda name: Datastore(self, name), "datastore")
+
+    def datastore_config(self, name: str) -> DatastoreConfig:
+        """What a datastore's name stands for: as configured, else as registered.
+
+        :raises WorkspaceException: no datastore has this name; the text lists those there are.
+        """
+        from mlsteps.records.datastores import registered_datastore
+
+        configured = self.config.datastores.get(name)
+        if configured is not None:
+            return configured
+        registered = registered_datastore(self.record_store(), name)
+        if registered is None:
+            raise WorkspaceException(
+                f"Workspace {self.name!r} ({self.config.source}) has no datastore {name!r}; "
+                f"it has {', '.join(sorted(self._datastore_names()))}."
+            )
+        return parse_datastore(name, registered, "registered datastores", self.config.folder)
+
+    def register_datastore(
+        self, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str], *, overwrite: bool = False
+    ) -> Datastore:
+        """Give a datastore a name that all who use the workspace find; see ``Datastore.register_...``.
+
+        :param settings: As ``workspace.yaml`` has them; without ``conn_id``, the connection has the
+            datastore's name.
+        :param secrets: What SDK v1 would have kept. It is kept nowhere here: the connection has to have it.
+        :raises UserErrorException: a secret was given, and the connection that should hold it is missing.
+        :raises WorkspaceException: the name or a setting is unusable, or stands for something else already.
+        """
+        from mlsteps.records.datastores import register_datastore
+
+        given = {"conn_id": name, **{key: value for key, value in settings.items() if value is not None}}
+        config = parse_datastore(name, given, "Datastore.register", self.config.folder)
+        if name in self.config.datastores:
+            raise WorkspaceException(
+                f"Datastore {name!r} is configured in {self.config.source}; change it there."
+            )
+        if secrets:
+            check: Callable[..., None] = import_module(_CONNECTIONS).refuse_secrets
+            check(name, config, secrets)
+        if not register_datastore(self.record_store(), name, config.to_json(), overwrite=overwrite):
+            raise WorkspaceException(
+                f"Datastore {name!r} is registered already, as something else. "
+                f"Give overwrite=True to replace it."
+            )
+        return Datastore(self, name)
+
+    def unregister_datastore(self, name: str) -> None:
+        """Forget a registered datastore; what it holds stays.
+
+        :raises WorkspaceException: it is not registered, but configured.
+        """
+        from mlsteps.records.datastores import unregister_datastore
+
+        if name in self.config.datastores:
+            raise WorkspaceException(
+                f"Datastore {name!r} is configured in {self.config.source}; remove it there."
+            )
+        unregister_datastore(self.record_store(), name)
+
+    def _datastore_names(self) -> Mapping[str, None]:
+        from mlsteps.records.datastores import registered_datastores
+
+        registered = registered_datastores(self.record_store())
+        return dict.fromkeys([*self.config.datastores, *registered])
 
     def open_store(self, name: str) -> Store:
         """The storage behind a datastore's name.
 
-        :raises WorkspaceException: no datastore has this name; the text lists those there are.
+        :raises WorkspaceException: no datastore has this name, or it needs an Airflow connection that is
+            missing; the text says which.
         """
-        from mlsteps.data.stores import FolderStore
+        return _opened(self.datastore_config(name))
 
-        folder = self.config.datastores.get(name)
-        if folder is None:
-            known = ", ".join(sorted(self.config.datastores))
-            raise WorkspaceException(
-                f"Workspace {self.name!r} ({self.config.source}) has no datastore {name!r}; it has {known}."
-            )
-        return FolderStore(folder)
+    def open_sql(self, name: str) -> SqlStore:
+        """The database behind a datastore's name.
+
+        :raises WorkspaceException: as :meth:`open_store`; or the datastore holds files.
+        """
+        opened: Callable[[DatastoreConfig], SqlStore] = import_module(_CONNECTIONS).open_sql
+        return opened(self.datastore_config(name))
 
     def record_store(self) -> Store:
         """The storage that holds records, snapshots and the reuse store: the default datastore's."""
-        return self.open_store(self.config.default_datastore)
+        return _opened(self.config.datastores[self.config.default_datastore])
 
     # Compute targets
 
@@ -243,6 +332,15 @@ class Workspace:
             return dict.fromkeys(sorted({run.experiment for run in list_runs(self.record_store())}))
 
         return _Names(names, lambda name: Experiment(self, name), "experiment")
+
+
+def _opened(config: DatastoreConfig) -> Store:
+    from mlsteps.data.stores import FolderStore
+
+    if config.kind == FOLDER:
+        return FolderStore(config.folder)
+    opened: Callable[[DatastoreConfig], Store] = import_module(_CONNECTIONS).open_store
+    return opened(config)
 
 
 def _named_by_environment() -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlsteps.datastore_config import DatastoreConfig, folder_datastore, parse_datastore
 from mlsteps.exceptions import WorkspaceException
 
 # Names that every SDK v1 workspace has, so that existing pipelines find them.
@@ -25,7 +26,7 @@ class WorkspaceConfig:
     :param name: For people.
     :param source: Where this was read from, for error messages.
     :param folder: Root of what the workspace itself keeps on this machine or a shared disk.
-    :param datastores: Name to folder.
+    :param datastores: Name to what it is.
     :param default_datastore: One of ``datastores``; it also holds the records.
     :param compute_targets: Name to its settings; ``type`` says which kind it is.
     :param default_compute_target: One of ``compute_targets``.
@@ -34,7 +35,7 @@ class WorkspaceConfig:
     name: str
     source: str
     folder: Path
-    datastores: Mapping[str, Path]
+    datastores: Mapping[str, DatastoreConfig]
     default_datastore: str
     compute_targets: Mapping[str, Mapping[str, Any]]
     default_compute_target: str
@@ -93,36 +94,26 @@ def make_config(settings: object, *, source: str, base: Path, default_name: str)
         )
 
     folder = base / Path(_text(settings, "folder", source) or "mlsteps").expanduser()
-    datastores = {name: folder / name for name in _BUILT_IN_DATASTORES}
+    datastores = {name: folder_datastore(folder / name) for name in _BUILT_IN_DATASTORES}
     for name, store in _mapping(settings, "datastores", source).items():
-        datastores[name] = base / _datastore_folder(name, store, source)
+        datastores[name] = parse_datastore(name, store, source, base)
     computes: dict[str, Mapping[str, Any]] = {DEFAULT_COMPUTE: {"type": "local"}}
     for name, target in _mapping(settings, "compute_targets", source).items():
         if not isinstance(target, dict) or "type" not in target:
             raise WorkspaceException(f"{source}: compute target {name!r} needs a 'type', for example local.")
         computes[name] = target
+    default = _choice(settings, "default_datastore", DEFAULT_DATASTORE, datastores, source)
+    if datastores[default].is_sql:
+        raise WorkspaceException(f"{source}: default_datastore {default!r} holds tables; records are files.")
     return WorkspaceConfig(
         name=_text(settings, "name", source) or default_name,
         source=source,
         folder=folder,
         datastores=datastores,
-        default_datastore=_choice(settings, "default_datastore", DEFAULT_DATASTORE, datastores, source),
+        default_datastore=default,
         compute_targets=computes,
         default_compute_target=_choice(settings, "default_compute_target", DEFAULT_COMPUTE, computes, source),
     )
-
-
-def _datastore_folder(name: str, store: object, source: str) -> Path:
-    if isinstance(store, str):
-        return Path(store).expanduser()
-    if not isinstance(store, dict) or not isinstance(store.get("path"), str):
-        raise WorkspaceException(f"{source}: datastore {name!r} needs a 'path', the folder that it is.")
-    kind = store.get("type", "folder")
-    if kind != "folder":
-        raise WorkspaceException(
-            f"{source}: datastore {name!r} has the unknown type {kind!r}; known is folder."
-        )
-    return Path(store["path"]).expanduser()
 
 
 def _text(settings: Mapping[str, Any], key: str, source: str) -> str | None:

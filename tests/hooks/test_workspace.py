@@ -44,14 +44,14 @@ def test_a_connection_describes_a_workspace(connect: Any, tmp_path: Path) -> Non
     config = Workspace(conn_id="prices").config
     assert (config.name, config.source) == ("prices", "Airflow connection 'prices'")
     assert (config.folder, config.default_datastore) == (tmp_path / "ws", "raw")
-    assert (config.datastores["raw"], config.default_compute_target) == (tmp_path / "raw", "local")
+    assert (config.datastores["raw"].folder, config.default_compute_target) == (tmp_path / "raw", "local")
     assert set(config.compute_targets) == {"local", "big"}
 
 
 def test_relative_folders_and_no_folder_are_below_the_home(connect: Any, home: Path) -> None:
     connect("prices", {"datastores": {"lake": "lake"}})
     config = WorkspaceHook("prices").get_conn().config
-    assert (config.folder, config.datastores["lake"]) == (home, home / "lake")
+    assert (config.folder, config.datastores["lake"].folder) == (home, home / "lake")
     connect("bare")
     assert Workspace(conn_id="bare").config.folder == home
 

@@ -30,7 +30,7 @@ def one_step(project: Project, name: str = "step", script: str = WRITE, **option
 
 def entries(project: Project) -> list[Path]:
     return sorted(
-        (project.workspace.config.datastores["workspaceblobstore"] / "mlsteps/reuse").rglob("*.json")
+        (project.workspace.config.datastores["workspaceblobstore"].folder / "mlsteps/reuse").rglob("*.json")
     )
 
 
@@ -53,7 +53,7 @@ def test_a_mapped_step_is_reused_element_by_element(project: Project) -> None:
 
 
 def test_a_result_of_inputs_that_changed_meanwhile_is_not_kept(project: Project) -> None:
-    folder = project.workspace.config.datastores["workspaceblobstore"]
+    folder = project.workspace.config.datastores["workspaceblobstore"].folder
     (folder / "given").mkdir(parents=True)
     (folder / "given" / "a.txt").write_text("before")
     project.script("s.py", f"{WRITE}; Path(sys.argv[2], 'a.txt').write_text('after')")
@@ -281,7 +281,7 @@ def test_a_step_behind_a_task_that_was_skipped_is_skipped_as_ever(project: Proje
 
 def test_a_task_in_front_of_a_step_may_change_what_it_reads(project: Project) -> None:
     """So nothing is decided about that step before the task has run."""
-    folder = project.workspace.config.datastores["workspaceblobstore"]
+    folder = project.workspace.config.datastores["workspaceblobstore"].folder
     (folder / "given").mkdir(parents=True)
 
     def dag(text: str) -> DAG:

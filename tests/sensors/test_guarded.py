@@ -319,7 +319,7 @@ def test_the_content_of_data_and_files_counts(project: Project, tmp_path: Path) 
     query, more = tmp_path / "query.sql", tmp_path / "more.txt"
     query.write_text("select 1")
     more.write_text("x")
-    sales = project.workspace.config.datastores["workspaceblobstore"] / "sales"
+    sales = project.workspace.config.datastores["workspaceblobstore"].folder / "sales"
     sales.mkdir(parents=True)
     (sales / "a.csv").write_text("1,2")
 
@@ -462,7 +462,7 @@ def test_a_result_that_is_too_old_is_made_again(project: Project) -> None:
 
 @pytest.mark.parametrize("harm", ["missing", "altered"])
 def test_an_output_that_no_longer_stands_is_made_again(project: Project, harm: str) -> None:
-    folder = project.workspace.config.datastores["workspaceblobstore"]
+    folder = project.workspace.config.datastores["workspaceblobstore"].folder
     folder.mkdir(parents=True, exist_ok=True)
     clean = folder / "clean.csv"
 
@@ -553,7 +553,7 @@ def test_references_that_a_guard_hands_on_have_to_stand(project: Project, log: L
     record = next(iter(project.workspace.record_store().list("mlsteps/reuse")))
     entry = json.loads(project.workspace.record_store().read(record.path))
     (output,) = entry["outputs"].values()
-    place = project.workspace.config.datastores[output["reference"]["datastore"]]
+    place = project.workspace.config.datastores[output["reference"]["datastore"]].folder
     (place / output["reference"]["path"]).unlink()
     assert states(project.run(dag()))["passes"] == "success"
 

@@ -225,7 +225,7 @@ def test_parameters_count_unless_they_are_left_out(project: Project) -> None:
 
 
 def test_the_content_of_data_counts_and_not_its_place(project: Project) -> None:
-    folder = project.workspace.config.datastores["workspaceblobstore"]
+    folder = project.workspace.config.datastores["workspaceblobstore"].folder
     for name in ("here", "there"):
         (folder / name).mkdir(parents=True)
         (folder / name / "a.csv").write_text("1,2")

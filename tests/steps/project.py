@@ -92,7 +92,7 @@ class Project:
     def output(self, record: StepRecord, name: str) -> Path:
         """Where an output of a step lies."""
         reference = record.outputs[name]
-        return self.workspace.config.datastores[reference["datastore"]] / str(reference["path"])
+        return self.workspace.config.datastores[reference["datastore"]].folder / str(reference["path"])
 
 
 def states(run: FinishedRun) -> dict[str, str | None]:

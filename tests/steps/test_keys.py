@@ -46,7 +46,7 @@ def sources(project: Project) -> Project:
     project.script(".amlignore", "*.log\n")
     (project.root / "lib").mkdir()
     (project.root / "lib" / "shared.py").write_text("shared")
-    data = project.workspace.config.datastores["workspaceblobstore"] / "raw"
+    data = project.workspace.config.datastores["workspaceblobstore"].folder / "raw"
     data.mkdir(parents=True)
     (data / "a.csv").write_text("1,2")
     (data / "b.csv").write_text("3,4")
@@ -54,7 +54,7 @@ def sources(project: Project) -> Project:
 
 
 def raw(project: Project) -> Path:
-    return project.workspace.config.datastores["workspaceblobstore"] / "raw"
+    return project.workspace.config.datastores["workspaceblobstore"].folder / "raw"
 
 
 def keyed(
@@ -167,7 +167,7 @@ class TestNotInTheKey:
         os.utime(place / "a.csv", (1, 1))
         assert key(sources, inputs=[reference(sources, "else/where")]) == before
         assert key(sources, inputs=[reference(sources, "raw").as_download()]) == before
-        filestore = sources.workspace.config.datastores["workspacefilestore"]
+        filestore = sources.workspace.config.datastores["workspacefilestore"].folder
         shutil.copytree(raw(sources), filestore / "raw")
         given = DataReference(Datastore(sources.workspace, "workspacefilestore"), "data", "raw")
         assert key(sources, inputs=[given]) == before

@@ -71,7 +71,7 @@ def read_config(conn_id: str | None) -> WorkspaceConfig:
             f"Airflow has no connection {conn_id!r}. Add one of type mlsteps, or leave conn_id out "
             f"to work in a folder below AIRFLOW_HOME."
         )
-    home = _embedded_folder()
+    home = embedded_folder()
     return make_config(
         {"folder": str(home)}, source="the embedded workspace", base=home, default_name="embedded"
     )
@@ -97,12 +97,13 @@ def _from_connection(conn_id: str, connection: Connection) -> WorkspaceConfig:
     if not isinstance(extra, dict):
         raise WorkspaceException(f"{source}: its extra must be a JSON object.")
     settings = {key: value for key, value in extra.items() if value not in (None, "")}
-    home = _embedded_folder()
+    home = embedded_folder()
     settings.setdefault("folder", str(home))
     return make_config(settings, source=source, base=home, default_name=conn_id)
 
 
-def _embedded_folder() -> Path:
+def embedded_folder() -> Path:
+    """Root of the workspace that needs no configuration."""
     configured = conf.get("mlsteps", "home", fallback="")
     if configured:
         return Path(os.path.expandvars(configured)).expanduser().absolute()

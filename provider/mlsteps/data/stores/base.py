@@ -17,13 +17,15 @@ from mlsteps.launcher import atomic
 class FileInfo:
     """What a store says about one file: its path on the store and its size in bytes.
 
-    ``content`` is what the store knows of the bytes without reading them, such as ``md5:...``; None where it
-    knows nothing, as a folder does.
+    ``content`` is what the store knows of the bytes without reading them: their digest
+    (``sha256c:...``, see ``launcher.digest``) where we wrote the file, else ``md5:...`` or ``etag:...``; None
+    where it knows nothing, as a folder does. ``version`` changes with every write, where a store has that.
     """
 
     path: str
     size: int
     content: str | None = None
+    version: str | None = None
 
 
 class Store(ABC):
@@ -42,7 +44,10 @@ class Store(ABC):
 
     @abstractmethod
     def list(self, prefix: str = "") -> Iterator[FileInfo]:
-        """Every file at or below ``prefix``, sorted by path."""
+        """Every file at or below ``prefix``, sorted by path.
+
+        By code points; object stores may sort characters beyond U+FFFF before those from U+E000 to U+FFFF.
+        """
 
     @abstractmethod
     def list_names(self, folder: str = "") -> builtins.list[str]:
@@ -78,6 +83,21 @@ class Store(ABC):
 
     def local_path(self, path: str) -> Path | None:
         """The path on this machine when the store is a folder here, else None."""
+        return None
+
+    def copy_here(self, source: Store, source_path: str, path: str) -> bool:
+        """Copy a file from another store without its bytes passing through this machine.
+
+        False where these two stores cannot do that; then :meth:`open` and :meth:`put_file` have to. Returns
+        when the copy stands, whole; what stood at ``path`` stands until then.
+        """
+        return False
+
+    def signed_url(self, path: str, seconds: float, *, write: bool = False) -> str | None:
+        """A URL that lets whoever has it read (or write) this one file for a while; None if there is none.
+
+        It is a secret: it belongs into no log and no record.
+        """
         return None
 
     def read(self, path: str) -> bytes:

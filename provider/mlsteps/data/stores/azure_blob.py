@@ -1,0 +1,245 @@
+"""AzureBlobStore: a container of an Azure storage account, or a part of it below a prefix."""
+
+from __future__ import annotations
+
+import builtins
+import io
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
+from uuid import uuid4
+
+from mlsteps.data.stores.azure_account import AzureAccount, error_code, explained
+from mlsteps.data.stores.azure_blocks import download_file, upload_bytes, upload_file
+from mlsteps.data.stores.base import FileInfo, Store, exact_path
+from mlsteps.exceptions import UserErrorException
+from mlsteps.launcher.digest import FILE_PREFIX
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
+
+# Metadata of blobs that we wrote. A blob that is overwritten loses them, so they always fit its content.
+DIGEST_KEY = "mlstepsdigest"
+_WRITER_KEY = "mlstepswriter"
+_FOLDER_KEY = "hdi_isfolder"
+
+T = TypeVar("T")
+
+
+class AzureBlobStore(Store):
+    """Blobs of one container by their names; a slash in a name makes a folder.
+
+    Accounts with a hierarchical namespace (ADLS Gen2) work through their blob endpoint: the blobs that stand
+    for folders there are not files here.
+
+    :param account: Where the container is, and how it is opened.
+    :param prefix: The folder of the container that is the store's root.
+    :param create_if_not_exists: Make the container when something is first written to it.
+    """
+
+    def __init__(
+        self, account: AzureAccount, container: str, prefix: str = "", *, create_if_not_exists: bool = False
+    ) -> None:
+        self.account = account
+        self.container = container
+        self.prefix = exact_path(prefix, "prefix")
+        self._create = create_if_not_exists
+
+    def __repr__(self) -> str:
+        return f"AzureBlobStore({self.container!r}, {self.prefix!r})"
+
+    def url(self, path: str) -> str:
+        parts = (self._endpoint, self.container, self.prefix, exact_path(path))
+        return "/".join(part for part in parts if part)
+
+    def stat(self, path: str) -> FileInfo | None:
+
+        if not exact_path(path):
+            return None
+        try:
+            with self._telling("Looking at", path):
+                found = self.blob(path).get_blob_properties()
+        except FileNotFoundError:
+            return None
+        return None if _is_folder(found) else self._info(found)
+
+    def list(self, prefix: str = "") -> Iterator[FileInfo]:
+        start = self._name(prefix)
+        if exact_path(prefix) and (single := self.stat(prefix)) is not None:
+            yield single
+        try:
+            with self._telling("Listing", prefix):
+                below = f"{start}/" if start else None
+                for found in self._client.list_blobs(name_starts_with=below, include=["metadata"]):
+                    if not _is_folder(found):
+                        yield self._info(found)
+        except FileNotFoundError:
+            return
+
+    def list_names(self, folder: str = "") -> builtins.list[str]:
+        start = self._name(folder)
+        below = f"{start}/" if start else ""
+        names = set()
+        try:
+            with self._telling("Listing", folder):
+                for found in self._client.walk_blobs(name_starts_with=below or None, delimiter="/"):
+                    names.add(found.name[len(below) :].rstrip("/"))
+        except FileNotFoundError:
+            return []
+        return sorted(names - {""})
+
+    def open(self, path: str) -> BinaryIO:
+        with self._telling("Reading", path):
+            downloader = self.blob(path).download_blob()
+        if _is_folder(downloader.properties):
+            raise FileNotFoundError(f"There is a folder and no file at {self.url(path)}")
+        stream = _BlobStream(downloader.chunks(), lambda: self._telling("Reading", path))
+        return cast("BinaryIO", io.BufferedReader(stream, 1 << 20))
+
+    def read(self, path: str) -> bytes:
+        with self._telling("Reading", path):
+            return bytes(self.blob(path).download_blob().readall())
+
+    def write(self, path: str, data: bytes, durable: bool = True) -> None:
+        self._writing(path, lambda: upload_bytes(self.blob(path), data, _marked))
+
+    def create(self, path: str, data: bytes) -> bool:
+        from azure.core.exceptions import ResourceExistsError
+
+        writer = uuid4().hex
+
+        def create() -> bool:
+            blob = self.blob(path)
+            try:
+                upload_bytes(
+                    blob, data, lambda digest: {**_marked(digest), _WRITER_KEY: writer}, overwrite=False
+                )
+            except ResourceExistsError:
+                # The answer to an earlier try of this very request may have been lost.
+                return (blob.get_blob_properties().metadata or {}).get(_WRITER_KEY) == writer
+            return True
+
+        return self._writing(path, create)
+
+    def put_file(self, source: Path, path: str) -> None:
+        self._writing(path, lambda: upload_file(self.blob(path), source, _marked))
+
+    def get_file(self, path: str, target: Path) -> None:
+        with self._telling("Reading", path):
+            download_file(self.blob(path), target, DIGEST_KEY)
+
+    def delete(self, path: str) -> None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        for name in [info.path for info in self.list(path)]:
+            with self._telling("Deleting", name):
+                try:
+                    self.blob(name).delete_blob(delete_snapshots="include")
+                except ResourceNotFoundError:
+                    continue  # somebody else deletes the same
+
+    def blob(self, path: str) -> BlobClient:
+        """The SDK's client for one blob."""
+        name = self._name(path)
+        if not exact_path(path):
+            raise UserErrorException(f"{self.url('')} is the datastore itself, not a file on it.")
+        if "\\" in name:
+            raise UserErrorException(
+                f"A blob cannot be called {name!r}: Azure takes a backslash for a slash. Rename the file."
+            )
+        return self._client.get_blob_client(name)
+
+    def _writing(self, path: str, write: Callable[[], T]) -> T:
+        """Write; where the container is missing and may be made, make it and write again."""
+        from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+
+        with self._telling("Writing", path):
+            try:
+                return write()
+            except ResourceNotFoundError as error:
+                if error_code(error) != "ContainerNotFound" or not self._create:
+                    raise
+            with suppress(ResourceExistsError):
+                self._client.create_container()
+            return write()
+
+    def _name(self, path: str) -> str:
+        return "/".join(part for part in (self.prefix, exact_path(path)) if part)
+
+    def _info(self, found: BlobProperties) -> FileInfo:
+        below = len(self.prefix) + 1 if self.prefix else 0
+        return FileInfo(found.name[below:], found.size, _content(found), _tag(found))
+
+    @cached_property
+    def _client(self) -> ContainerClient:
+        return self.account.client.get_container_client(self.container)
+
+    @cached_property
+    def _endpoint(self) -> str:
+        client = self.account.client
+        return f"{client.scheme}://{client.primary_hostname}"
+
+    @contextmanager
+    def _telling(self, doing: str, path: str) -> Iterator[None]:
+        """The service's errors as ours: a missing file as FileNotFoundError, others with place and advice."""
+        from azure.core.exceptions import AzureError, ResourceNotFoundError
+
+        try:
+            yield
+        except ResourceNotFoundError as error:
+            if error_code(error) == "ContainerNotFound" and not self._create:
+                raise explained(error, doing, self.url(path), self.account.label) from None
+            raise FileNotFoundError(f"There is no file at {self.url(path)}") from None
+        except AzureError as error:
+            raise explained(error, doing, self.url(path), self.account.label) from None
+
+
+class _BlobStream(io.RawIOBase):
+    """A blob's bytes as they come, for an :class:`io.BufferedReader`."""
+
+    def __init__(self, chunks: Iterator[bytes], telling: Callable[[], AbstractContextManager[None]]) -> None:
+        self._chunks = chunks
+        self._telling = telling
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._rest:
+            with self._telling():
+                chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
+
+
+def _marked(digest: str) -> dict[str, str]:
+    return {DIGEST_KEY: digest}
+
+
+def _is_folder(found: BlobProperties) -> bool:
+    """Whether a blob only stands for a folder, as where a namespace is hierarchical."""
+    return str((found.metadata or {}).get(_FOLDER_KEY, "")).lower() == "true"
+
+
+def _content(found: BlobProperties) -> str | None:
+    """What is known of a blob's bytes. Only a block blob loses its metadata and MD5 with its content."""
+    if str(getattr(found.blob_type, "value", found.blob_type)) == "BlockBlob":
+        digest = (found.metadata or {}).get(DIGEST_KEY, "")
+        if digest.startswith(FILE_PREFIX):
+            return str(digest)
+        md5 = found.content_settings.content_md5
+        if md5:
+            return f"md5:{bytes(md5).hex()}"
+    return f"etag:{_tag(found)}"
+
+
+def _tag(found: BlobProperties) -> str:
+    return str(found.etag).strip('"')

@@ -1,0 +1,181 @@
+"""Azure storage accounts from Airflow connections of type ``wasb``, read as Airflow's own provider does."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from airflow.sdk import BaseHook
+
+from mlsteps.compat import AirflowNotFoundException
+from mlsteps.data.stores.azure_account import AzureAccount
+from mlsteps.exceptions import DatastoreException, WorkspaceException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+    from azure.storage.blob import BlobServiceClient
+
+# Of the extra, what is about credentials; all else are options for the SDK's client.
+_OURS = (
+    "connection_string",
+    "tenant_id",
+    "shared_access_key",
+    "sas_token",
+    "account_key",
+    "managed_identity_client_id",
+    "workload_identity_tenant_id",
+    "client_secret_auth_config",
+)
+# What a connection of type mlsteps_datastore has besides.
+_OF_A_DATASTORE = (
+    "type",
+    "container",
+    "share",
+    "prefix",
+    "path",
+    "url",
+    "conn_id",
+    "create_if_not_exists",
+    "public_read",
+)
+_CONN_TYPES = ("wasb", "azure_blob_storage", "mlsteps_datastore")
+
+
+def azure_account(conn_id: str, public_read: bool = False) -> AzureAccount:
+    """The storage account of a connection; one object, and so one set of open requests, for each of them.
+
+    Opened with what is found first: a connection string, a service principal (``tenant_id`` and login and
+    password), public read, ``shared_access_key``, ``sas_token``, the password or ``account_key`` as account
+    key, and else what the machine itself has (managed or workload identity, environment, Azure's command
+    line). The same order as the ``WasbHook`` of Airflow's microsoft-azure provider, which need not be there.
+
+    :raises WorkspaceException: there is no such connection, or it is of another type.
+    """
+    connection = connection_of(conn_id)
+    if connection.conn_type not in _CONN_TYPES:
+        raise WorkspaceException(
+            f"Airflow connection {conn_id!r} is of type {connection.conn_type!r}; a storage account of Azure "
+            f"is opened by one of type wasb."
+        )
+    extra = tuple(sorted((key, repr(value)) for key, value in connection.extra_dejson.items()))
+    facts = (connection.host, connection.login, connection.password, extra)
+    # Of this process: connections that are open must not be shared with a parent.
+    return _remembered(conn_id, public_read, facts, os.getpid(), _Opener(connection, public_read))
+
+
+class _Opener:
+    """Makes the client of a connection; equal to all others, so that it does not count in a cache's key."""
+
+    def __init__(self, connection: Connection, public_read: bool) -> None:
+        self._connection = connection
+        self._public_read = public_read
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Opener)
+
+    def __hash__(self) -> int:
+        return 0
+
+    def __call__(self, options: Mapping[str, Any]) -> BlobServiceClient:
+        from azure.storage.blob import BlobServiceClient
+
+        connection = self._connection
+        extra = dict(connection.extra_dejson)
+        options = {**_client_options(extra), **options}
+        if text := _field(extra, "connection_string"):
+            return BlobServiceClient.from_connection_string(text, **options)
+        url = account_url(connection.host, connection.login)
+        if self._public_read:
+            return BlobServiceClient(url, **options)
+        sas = _field(extra, "sas_token")
+        if sas and not _field(extra, "tenant_id") and not _field(extra, "shared_access_key"):
+            if sas.startswith("https"):
+                return BlobServiceClient(sas, **options)
+            return BlobServiceClient(f"{url.rstrip('/')}/?{sas.lstrip('?')}", **options)
+        return BlobServiceClient(url, credential=_credential(connection, extra), **options)
+
+
+@lru_cache(maxsize=64)
+def _remembered(conn_id: str, public: bool, facts: object, pid: int, make: _Opener) -> AzureAccount:
+    return AzureAccount(make, f"Airflow connection {conn_id!r}")
+
+
+def connection_of(conn_id: str) -> Connection:
+    """Airflow's connection of this id.
+
+    :raises WorkspaceException: there is none; the text says how to add one.
+    """
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise WorkspaceException(
+            f"Airflow has no connection {conn_id!r}. Add it in the UI under Admin, Connections, with "
+            f"'airflow connections add {conn_id}', or as AIRFLOW_CONN_{conn_id.upper()}."
+        ) from None
+
+
+def account_url(host: str | None, login: str | None) -> str:
+    """Where an account answers: the connection's host as URL or bare name, else the login as account name.
+
+    :raises DatastoreException: neither is given.
+    """
+    if not host:
+        if not login:
+            raise DatastoreException("it has neither a host, the account's URL, nor a login, its name")
+        return f"https://{login}.blob.core.windows.net/"
+    parts = urlsplit(host if "//" in host else f"//{host}")
+    name = parts.netloc
+    if "." not in parts.netloc and ":" not in parts.netloc:
+        name = f"{parts.netloc or login}.blob.core.windows.net"
+    return urlunsplit((parts.scheme or "https", name, parts.path or "/", "", ""))
+
+
+def _credential(connection: Connection, extra: Mapping[str, Any]) -> Any:
+    tenant = _field(extra, "tenant_id")
+    if tenant:
+        secret_options = extra.get("client_secret_auth_config") or {}
+        make = _identity("ClientSecretCredential")
+        return make(
+            tenant_id=tenant,
+            client_id=connection.login,
+            client_secret=connection.password,
+            **secret_options,
+        )
+    key = _field(extra, "shared_access_key") or connection.password or _field(extra, "account_key")
+    if key:
+        return key
+    options = {
+        "managed_identity_client_id": _field(extra, "managed_identity_client_id"),
+        "workload_identity_tenant_id": _field(extra, "workload_identity_tenant_id"),
+    }
+    given: dict[str, Any] = {name: value for name, value in options.items() if value}
+    if "workload_identity_tenant_id" in given:
+        given["additionally_allowed_tenants"] = [given["workload_identity_tenant_id"]]
+    return _identity("DefaultAzureCredential")(**given)
+
+
+def _identity(name: str) -> Callable[..., Any]:
+    try:
+        import azure.identity
+    except ImportError:
+        raise DatastoreException(
+            "it needs the package azure-identity: pip install 'airflow-provider-mlsteps[azure]'"
+        ) from None
+    make: Callable[..., Any] = getattr(azure.identity, name)
+    return make
+
+
+def _field(extra: Mapping[str, Any], name: str) -> str | None:
+    """A field of the extra, which older Airflows wrote with a prefix."""
+    return extra.get(name) or extra.get(f"extra__wasb__{name}") or None
+
+
+def _client_options(extra: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in extra.items()
+        if name not in _OURS and not name.startswith("extra__") and name not in _OF_A_DATASTORE
+    }

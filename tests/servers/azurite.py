@@ -1,0 +1,51 @@
+"""Azurite for tests: one for each test process, started when first asked for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from mlsteps.cli.azurite import Azurite
+from mlsteps.data.stores.azure_account import AzureAccount, RetryLimits
+from mlsteps.data.stores.azure_blob import AzureBlobStore
+from mlsteps.exceptions import MlstepsException
+
+# Tests of what happens when nobody answers should not take minutes.
+QUICK = RetryLimits(attempts=4, pause=0.05, connect=5, read=20)
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """A running Azurite."""
+    if shutil.which("npm") is None and os.getuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "install", "-y", "-qq", "nodejs", "npm"], check=False, timeout=300)
+    try:
+        with Azurite(tmp_path_factory.mktemp("azurite")) as running:
+            yield running
+    except MlstepsException as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
+def account_of(azurite: Azurite, limits: RetryLimits = QUICK) -> AzureAccount:
+    """Its account."""
+    from azure.storage.blob import BlobServiceClient
+
+    text = azurite.connection_string
+    return AzureAccount(
+        lambda options: BlobServiceClient.from_connection_string(text, **options),
+        "the test's account",
+        limits,
+    )
+
+
+def blob_store(azurite: Azurite, prefix: str = "", container: str | None = None) -> AzureBlobStore:
+    """A store on a container of its own."""
+    name = container or f"test-{uuid4().hex[:20]}"
+    return AzureBlobStore(account_of(azurite), name, prefix, create_if_not_exists=True)
