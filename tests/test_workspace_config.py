@@ -20,7 +20,7 @@ def written(folder: Path, text: str) -> Path:
 def test_a_folder_without_a_file_is_a_workspace(tmp_path: Path) -> None:
     config = read_workspace_file(tmp_path / "ws")
     assert (config.name, config.folder, config.source) == ("ws", tmp_path / "ws", str(tmp_path / "ws"))
-    assert config.datastores == {
+    assert {name: store.folder for name, store in config.datastores.items()} == {
         "workspaceblobstore": tmp_path / "ws/workspaceblobstore",
         "workspacefilestore": tmp_path / "ws/workspacefilestore",
     }
@@ -48,7 +48,7 @@ def test_all_settings(tmp_path: Path) -> None:
     for path in (file, tmp_path):
         config = read_workspace_file(path)
         assert (config.name, config.source, config.folder) == ("prices", str(file), tmp_path / "data")
-        assert config.datastores == {
+        assert {name: store.folder for name, store in config.datastores.items()} == {
             "raw": Path("/mnt/raw"),
             "lake": tmp_path / "lake",
             "workspaceblobstore": Path("~/blob").expanduser(),

@@ -93,7 +93,7 @@ def parse_datastore(name: str, given: object, source: str, base: Path) -> Datast
     if isinstance(given, str):
         given = {"path": given}
     if not isinstance(given, dict):
-        raise WorkspaceException(f"{source}: datastore {name!r} needs a folder's path, or settings by name.")
+        raise WorkspaceException(f"{source}: datastore {name!r} needs a 'path', the folder that it is, or settings by name.")
     settings = {key: value for key, value in given.items() if key != "type" and value is not None}
     kind = given.get("type", _implied(settings))
     if kind not in KINDS:

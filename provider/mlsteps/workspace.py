@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlsteps.data.datastore import Datastore
-from mlsteps.datastore_config import FOLDER, DatastoreConfig, parse_datastore
+from mlsteps.datastore_config import BY_CONNECTION, FOLDER, DatastoreConfig, parse_datastore
 from mlsteps.exceptions import WorkspaceException
 from mlsteps.workspace_config import WorkspaceConfig, read_v1_config, read_workspace_file
 
@@ -217,14 +217,14 @@ class Workspace:
 
         configured = self.config.datastores.get(name)
         if configured is not None:
-            return configured
+            return _described(configured)
         registered = registered_datastore(self.record_store(), name)
         if registered is None:
             raise WorkspaceException(
                 f"Workspace {self.name!r} ({self.config.source}) has no datastore {name!r}; "
                 f"it has {', '.join(sorted(self._datastore_names()))}."
             )
-        return parse_datastore(name, registered, "registered datastores", self.config.folder)
+        return _described(parse_datastore(name, registered, "registered datastores", self.config.folder))
 
     def register_datastore(
         self, name: str, settings: Mapping[str, Any], secrets: Mapping[str, str], *, overwrite: bool = False
@@ -292,7 +292,7 @@ class Workspace:
 
     def record_store(self) -> Store:
         """The storage that holds records, snapshots and the reuse store: the default datastore's."""
-        return _opened(self.config.datastores[self.config.default_datastore])
+        return _opened(_described(self.config.datastores[self.config.default_datastore]))
 
     # Compute targets
 
@@ -332,6 +332,14 @@ class Workspace:
             return dict.fromkeys(sorted({run.experiment for run in list_runs(self.record_store())}))
 
         return _Names(names, lambda name: Experiment(self, name), "experiment")
+
+
+def _described(config: DatastoreConfig) -> DatastoreConfig:
+    """What a connection describes, if it does; else what was given."""
+    if config.kind != BY_CONNECTION:
+        return config
+    read: Callable[[str], DatastoreConfig] = import_module(_CONNECTIONS).config_of_connection
+    return read(config.settings["conn_id"])
 
 
 def _opened(config: DatastoreConfig) -> Store:

@@ -66,6 +66,7 @@ class Bench:
             time_limit=None,
             scratch=self.root / "scratch",
             environments=self.root / "environments",
+            input_cache=self.root / "input-cache",
         )
         return replace(job, **changes)
 

@@ -47,6 +47,8 @@ class Stores:
         records = workspace.record_store()
         found = {records.url(""): records}
         for name in workspace.datastores:
+            if workspace.datastore_config(name).is_sql:
+                continue
             store = workspace.open_store(name)
             found.setdefault(store.url(""), store)
         return cls(records, tuple(store for store in found.values() if store is not records))

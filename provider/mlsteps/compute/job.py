@@ -75,6 +75,7 @@ class StepJob:
     :param time_limit: Seconds after which the script is stopped, or None.
     :param scratch: A folder on this machine for temporary files.
     :param environments: A folder on this machine that keeps environments between jobs.
+    :param input_cache: One that keeps what was fetched of inputs.
     """
 
     id: str
@@ -88,6 +89,7 @@ class StepJob:
     time_limit: float | None
     scratch: Path
     environments: Path
+    input_cache: Path
 
 
 @dataclass(frozen=True)

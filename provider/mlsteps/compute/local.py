@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mlsteps.compute.base import PYTHON, ComputeTarget
+from mlsteps.compute.input_cache import InputCache
 from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
 from mlsteps.compute.local_process import LauncherProcess
 from mlsteps.compute.scratch import ScratchFolder
 from mlsteps.compute.script_environment import check_variables, script_environment
+from mlsteps.compute.staging import stage_input
 from mlsteps.compute.tokens import substitute
 from mlsteps.compute.uploads import collect_output
 from mlsteps.environment import (
@@ -35,12 +37,14 @@ class LocalCompute(ComputeTarget):
     """Runs scripts on the machine of the Airflow worker, each in its own process group.
 
     With no environment asked for, the script runs in the worker's own interpreter; else in a virtual
-    environment that is built once and kept. Data on a datastore that is a folder is used in place.
+    environment that is built once and kept. Data on a datastore that is a folder is used in place; of other
+    datastores it is fetched before the script starts, once for all steps that read the same.
 
     :param name: The name it goes by.
     :param pass_environment: Environment variables of the worker that scripts get besides the harmless ones
         (``PATH``, ``HOME``, locale, certificates, devices). Airflow's own are never passed.
     :param scratch: Folder for working directories; default: below the workspace's folder.
+    :param input_cache_gb: How much of what was fetched is kept for other steps, in 10^9 bytes.
     """
 
     kind = "local"
@@ -50,8 +54,14 @@ class LocalCompute(ComputeTarget):
         name: str = "local",
         pass_environment: Sequence[str] = (),
         scratch: str | None = None,
+        input_cache_gb: float = 20,
     ) -> None:
         super().__init__(name)
+        if not input_cache_gb >= 0:
+            raise ComputeTargetException(
+                f"Compute target {name!r}: input_cache_gb is a number of gigabytes, got {input_cache_gb!r}."
+            )
+        self.input_cache_gb = input_cache_gb
         if isinstance(pass_environment, str):
             raise ComputeTargetException(
                 f"Compute target {name!r}: pass_environment is a list of names, got {pass_environment!r}."
@@ -85,6 +95,7 @@ class _Placement:
     ) -> None:
         self.job = job
         self.plan = plan
+        self.input_cache = InputCache(job.input_cache, int(target.input_cache_gb * 1e9))
         self.python = python
         self.folder = folder
         self.working_directory = folder / "work"
@@ -103,7 +114,7 @@ class _Placement:
     def run(self, watcher: JobWatcher) -> JobOutcome:
         with watcher.phase("stage"):
             self._write_context()
-            self._stage_downloads()
+            self._stage_inputs(watcher)
         job_file = self.folder / "job.json"
         job_file.touch(mode=0o600)
         job_file.write_text(self._launcher_job().to_json(), "utf-8")
@@ -201,19 +212,18 @@ class _Placement:
         )
         (self.run_directory / CONTEXT_FILE).write_text(context.to_json(), "utf-8")
 
-    def _stage_downloads(self) -> None:
-        """Copy inputs that are not read in place."""
+    def _stage_inputs(self, watcher: JobWatcher) -> None:
+        """Fetch inputs that are not read in place."""
         for port in self.job.inputs:
             target = self.input_paths[port.name]
-            if target == port.store.local_path(port.path):
-                continue
-            single = port.store.stat(port.path)
-            if single is not None:
-                port.store.get_file(port.path, target)
-                continue
-            target.mkdir(parents=True, exist_ok=True)
-            for info in port.store.list(port.path):
-                port.store.get_file(info.path, target / info.path[len(port.path) :].lstrip("/"))
+            if target != port.store.local_path(port.path):
+                stage_input(
+                    port,
+                    target,
+                    self.input_cache,
+                    lambda line: watcher.on_line("inputs", line),
+                    lambda: watcher.stopped,
+                )
 
     def _launcher_job(self) -> Job:
         return Job(

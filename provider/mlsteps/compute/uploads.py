@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
 
 from mlsteps.compute.job import JobOutput
+from mlsteps.compute.staging import THREADS
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher.manifest import Manifest
 
@@ -25,8 +27,16 @@ def collect_output(source: Path, manifest: Manifest, output: JobOutput) -> Manif
                 f"Output {output.name!r}: {output.store.url(there)} exists already. "
                 f"Use as_upload(overwrite=True), or a destination with {{run-id}} in it."
             )
-    for path, there in places.items():
-        output.store.put_file(source / path if path else source, there)
+    with ThreadPoolExecutor(THREADS, thread_name_prefix="publishing") as pool:
+        uploads = pool.map(
+            lambda path: output.store.put_file(source / path if path else source, places[path]), places
+        )
+        try:
+            for _ in uploads:
+                pass
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return manifest
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from mlsteps.data.stores.base import FileInfo, Store
 from mlsteps.exceptions import MlstepsException
-from mlsteps.launcher.digest import CHUNK_SIZE, FileDigest, changed_meanwhile, digest_tree
-from mlsteps.launcher.manifest import Manifest
+from mlsteps.launcher.digest import CHUNK_SIZE, FILE_PREFIX, FileDigest, changed_meanwhile, digest_tree
+from mlsteps.launcher.manifest import FileEntry, Manifest
 from mlsteps.reuse.content import content_of
 from mlsteps.reuse.digest_cache import DigestCache
 
@@ -57,7 +57,7 @@ def _content_by_listing(store: Store, path: str) -> StoredContent | None:
     if not listed:
         return None
     single = len(listed) == 1 and listed[0].path == path
-    known = {info.path[len(path) :].lstrip("/"): (info.size, _content(store, info)) for info in listed}
+    known = {_below(path, info): (info.size, _content(store, info)) for info in listed}
     tree = digest_tree((name, size, content) for name, (size, content) in known.items())
     return StoredContent(
         "file" if single else "directory",
@@ -101,15 +101,37 @@ class Damage:
         return bool(self.missing or self.altered or self.added)
 
 
-def damage(manifest: Manifest, store: Store, path: str, cache: DigestCache | None) -> Damage:
+def marks_at(store: Store, path: str) -> dict[str, str] | None:
+    """What the store knows of each file at ``path``, by path relative to the data: tells later whether it is
+    still the same. None for a folder on this machine, of which the bytes are looked at.
+    """
+    if store.local_path(path) is not None:
+        return None
+    return {_below(path, info): info.content for info in store.list(path) if info.content is not None}
+
+
+def damage(
+    manifest: Manifest,
+    store: Store,
+    path: str,
+    cache: DigestCache | None,
+    marks: Mapping[str, str] | None = None,
+) -> Damage:
     """What is no longer as ``manifest`` says at ``path``; false where all stands as recorded.
 
-    Where a store cannot say more, existence and size have to do.
+    :param marks: What :func:`marks_at` said when it was recorded. Where a store knows nothing of the bytes,
+        existence and size have to do.
     """
     # An object store has no empty folders: of one that holds nothing, nothing is what has to be there.
     if store.local_path(path) is None:
-        listed = {info.path[len(path) :].lstrip("/"): info.size for info in store.list(path)}
-        return _compare({entry.path: str(entry.size) for entry in manifest.files}, _texts(listed))
+        listed = {_below(path, info): info for info in store.list(path)}
+        recorded = {entry.path: f"{entry.size} {entry.digest}" for entry in manifest.files}
+        known = {entry.path: entry for entry in manifest.files}
+        found_there = {
+            name: recorded[name] if name in known and _stands(known[name], info, marks or {}) else "altered"
+            for name, info in listed.items()
+        }
+        return _compare(recorded, found_there)
     try:
         found = content_at(store, path, cache)
     except MlstepsException:
@@ -121,8 +143,16 @@ def damage(manifest: Manifest, store: Store, path: str, cache: DigestCache | Non
     return _compare({entry.path: entry.digest for entry in manifest.files}, found.files())
 
 
-def _texts(sizes: Mapping[str, int]) -> dict[str, str]:
-    return {path: str(size) for path, size in sizes.items()}
+def _stands(entry: FileEntry, info: FileInfo, marks: Mapping[str, str]) -> bool:
+    if info.size != entry.size:
+        return False
+    if info.content is None or info.content == entry.digest:
+        return True
+    return marks.get(entry.path) == info.content and not info.content.startswith(FILE_PREFIX)
+
+
+def _below(path: str, info: FileInfo) -> str:
+    return info.path[len(path) :].lstrip("/")
 
 
 def _compare(recorded: Mapping[str, str], found: Mapping[str, str]) -> Damage:

@@ -84,8 +84,6 @@ def open_store(config: DatastoreConfig) -> Store:
 
     :raises WorkspaceException: it holds tables, or needs a connection that there is not.
     """
-    if config.kind == BY_CONNECTION:
-        config = config_of_connection(config.settings["conn_id"])
     opener = _OPENERS.get(config.kind)
     if opener is None:
         raise WorkspaceException(f"A datastore of type {config.kind} holds tables, and no files.")
@@ -97,8 +95,6 @@ def open_sql(config: DatastoreConfig) -> SqlStore:
 
     :raises WorkspaceException: it holds files, or needs a connection that there is not.
     """
-    if config.kind == BY_CONNECTION:
-        config = config_of_connection(config.settings["conn_id"])
     if not config.is_sql:
         raise WorkspaceException(f"A datastore of type {config.kind} holds files, and no tables.")
     from mlsteps.hooks.sql import open_sql_store

@@ -23,10 +23,12 @@ class EntryOutput:
 
     :param reference: As ``PortDataReference.serialize`` gives it.
     :param manifest: Its files, so that a hit can be checked without another file of the store.
+    :param marks: What the store knew of each file, such as its tag, by path; see ``data.content.marks_at``.
     """
 
     reference: Mapping[str, Any]
     manifest: Manifest
+    marks: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,11 @@ class ReuseEntry:
     def to_bytes(self) -> bytes:
         """The entry as versioned JSON."""
         outputs = {
-            name: {"reference": output.reference, "manifest": json.loads(output.manifest.to_json())}
+            name: {
+                "reference": output.reference,
+                "manifest": json.loads(output.manifest.to_json()),
+                **({} if output.marks is None else {"marks": output.marks}),
+            }
             for name, output in self.outputs.items()
         }
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -122,8 +128,9 @@ def _from_json(value: dict[str, Any]) -> ReuseEntry:
 
 
 def _output(value: dict[str, Any]) -> EntryOutput:
-    manifest = _take(value, "manifest", dict)
-    return EntryOutput(_take(value, "reference", dict), Manifest.from_json(json.dumps(manifest)))
+    manifest = Manifest.from_json(json.dumps(_take(value, "manifest", dict)))
+    marks = _take(value, "marks", dict) if "marks" in value else None
+    return EntryOutput(_take(value, "reference", dict), manifest, marks)
 
 
 def _origin(value: dict[str, Any]) -> Origin:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsteps.data import DataReference, PortDataReference, Producer
+from mlsteps.data.content import marks_at
 from mlsteps.exceptions import DataNotFoundException
 from mlsteps.launcher.digest import digest_file
 from mlsteps.launcher.manifest import FileEntry, Manifest
@@ -69,6 +70,7 @@ class GuardedOutput:
 
         :raises DataNotFoundException: nothing.
         """
+        marks = marks_at(self.store, self.path)  # first: what is written meanwhile then shows
         manifest = self._manifest(workspace)
         reference = PortDataReference(
             name=self.name,
@@ -82,7 +84,7 @@ class GuardedOutput:
             manifest="",  # the entry holds it
             producer=producer,
         )
-        return EntryOutput(reference.serialize(), manifest)
+        return EntryOutput(reference.serialize(), manifest, marks)
 
     def _manifest(self, workspace: Workspace) -> Manifest:
         local = self.store.local_path(self.path)

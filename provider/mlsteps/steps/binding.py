@@ -66,6 +66,7 @@ def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
         time_limit=getattr(step.run_configuration, "max_run_duration_seconds", None) or None,
         scratch=config.folder / "scratch",
         environments=config.folder / "environments",
+        input_cache=config.folder / "input-cache",
     )
     return BoundStep(
         job=job,

@@ -15,7 +15,7 @@ from mlsteps.records import read_model
 from mlsteps.reuse.change import Change, distance
 from mlsteps.reuse.compare import Listing
 from mlsteps.reuse.decision import Decision
-from mlsteps.reuse.entry import ReuseEntry
+from mlsteps.reuse.entry import EntryOutput, ReuseEntry
 from mlsteps.reuse.history import History
 from mlsteps.reuse.key import Key
 from mlsteps.reuse.listings import Listings
@@ -91,7 +91,7 @@ class Decider:
                 return Verdict(Decision.expired(age, max_age, origin), replaces=True)
         for name, output in entry.outputs.items():
             PortDataReference.deserialize(output.reference)
-            problem = self._lost(name, output.reference, output.manifest, origin)
+            problem = self._lost(name, output, origin)
             if problem is not None:
                 return Verdict(problem, replaces=True)
         for model in entry.models:
@@ -100,11 +100,13 @@ class Decider:
                 return Verdict(Decision.outputs_missing(f"model {model}", [], origin), replaces=True)
         return Verdict(Decision.unchanged(origin), entry)
 
-    def _lost(self, name: str, reference: Mapping[str, Any], manifest: Any, origin: Any) -> Decision | None:
+    def _lost(self, name: str, output: EntryOutput, origin: Any) -> Decision | None:
         """Why an output cannot be handed on, or None if it stands as recorded."""
+        reference = output.reference
         try:
             store = self.workspace.open_store(reference["datastore"])
-            found = damage(manifest, store, reference["path"], digest_cache(self.workspace))
+            cache = digest_cache(self.workspace)
+            found = damage(output.manifest, store, reference["path"], cache, output.marks)
         except (MlstepsException, OSError) as error:
             return Decision.unreadable(f"output {name!r} cannot be checked: {error}")
         if found.missing:

@@ -74,7 +74,7 @@ class Flight:
                 keyed = replace(keyed, key=key, snapshot=snapshot)
             problem = why_not_kept(keyed, outcome)
             if problem is None:
-                keep_result(self._attempt.records, keyed, record, outcome, instead=self._replaces)
+                keep_result(self._attempt.workspace, keyed, record, outcome, instead=self._replaces)
             else:
                 self._attempt.step.log.info("The result is not kept for later runs: %s.", problem)
         except (MlstepsException, OSError) as error:

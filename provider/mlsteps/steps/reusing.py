@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data import PortDataReference
+from mlsteps.data.content import marks_at
 from mlsteps.records import StepRecord
 from mlsteps.records.step import REUSED
 from mlsteps.reuse.decision import Decision
@@ -105,7 +106,7 @@ def why_not_kept(keyed: KeyedStep, outcome: JobOutcome) -> str | None:
 
 
 def keep_result(
-    store: Store, keyed: KeyedStep, record: StepRecord, outcome: JobOutcome, *, instead: bool
+    workspace: Workspace, keyed: KeyedStep, record: StepRecord, outcome: JobOutcome, *, instead: bool
 ) -> bool:
     """Record a result, so that later runs need not make it again; whether it was recorded.
 
@@ -113,12 +114,17 @@ def keep_result(
     :param instead: Write over an earlier result of the same key.
     :raises MlstepsException: the store failed. The step itself has succeeded all the same.
     """
+    store = workspace.record_store()
     _keep_listings(store, keyed)
     entry = ReuseEntry(
         fingerprint=keyed.key.fingerprint,
         key=keyed.key.to_plain(),
         outputs={
-            name: EntryOutput(_portable(reference), outcome.manifests[name])
+            name: EntryOutput(
+                _portable(reference),
+                outcome.manifests[name],
+                marks_at(workspace.open_store(reference["datastore"]), reference["path"]),
+            )
             for name, reference in record.outputs.items()
         },
         origin=Origin(
