@@ -1,6 +1,7 @@
 # The chores of this project. Needs GNU make and a Python; .ci/bootstrap.py makes the virtual environment.
 #
 #   make demo                  on a fresh clone, first thing
+#   make demo WORKSPACE=azurite    the same with data and records in (emulated) Azure Blob Storage
 #   make test                  everything that has to hold before a change goes in
 #   make test AIRFLOW=3.1      the tests marked "smoke" on an older Airflow (3.1 or 3.2)
 #   make test ARGS="-k reuse"  ARGS goes to pytest
@@ -20,6 +21,9 @@ OLDER_AIRFLOWS := 3.1 3.2
 ifeq ($(filter $(AIRFLOW),3.3 $(OLDER_AIRFLOWS)),)
 $(error AIRFLOW=$(AIRFLOW) is not supported; there are $(OLDER_AIRFLOWS) and 3.3)
 endif
+# "azurite": the demo's workspace is on an emulator of Azure Blob Storage, not in a folder.
+WORKSPACE ?=
+STORAGE_OPTION := $(if $(WORKSPACE),--storage $(WORKSPACE))
 JOBS ?= auto
 ARGS ?=
 
@@ -34,11 +38,11 @@ PYTEST_OPTIONS := -n $(JOBS) --dist loadgroup
 
 .PHONY: demo
 demo: venv  ## prepare data, train two models, compare them, keep the better one
-	@$(RUN) $(BIN)/mlsteps demo $(ARGS)
+	@$(RUN) $(BIN)/mlsteps demo $(STORAGE_OPTION) $(ARGS)
 
 .PHONY: demo-ui
 demo-ui: venv  ## the same inside a local Airflow, to look at in a browser
-	@$(RUN) $(BIN)/mlsteps demo --ui $(ARGS)
+	@$(RUN) $(BIN)/mlsteps demo --ui $(STORAGE_OPTION) $(ARGS)
 
 ##@ Develop
 

@@ -31,6 +31,20 @@ def test_the_demo_trains_compares_draws_and_names_the_next_command(
     assert "✓ evaluate ran" in done.err
 
 
+def test_the_demo_on_blob_storage_does_the_same_and_reuses_it(
+    mlsteps: Callable[..., Finished], tmp_path: Path
+) -> None:
+    first = mlsteps("demo", "--storage", "azurite", "--home", tmp_path)
+    assert first.status == 0, first.err
+    assert "✓ evaluate ran" in first.err
+    assert "best_model" in first.out and "/mlsteps-demo/azureml/" in first.out
+    again = mlsteps("demo", "--storage", "azurite", "--home", tmp_path)
+    assert again.status == 0, again.err
+    assert "↺ evaluate reused from run" in again.err
+    assert "AccountKey" not in first.out + first.err + again.out + again.err
+    assert processes_that_mention(str(tmp_path)) == []
+
+
 def test_the_demo_with_its_page_runs_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
     with subprocess.Popen(

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from mlsteps import __version__
+from mlsteps.cli.demo_storage import Storage
 from mlsteps.exceptions import MlstepsException
 
 app = typer.Typer(
@@ -178,16 +179,23 @@ def demo(
         Path, typer.Option("--home", metavar="DIR", help="Where everything of the demo is kept.")
     ] = Path("demo-home"),
     port: Annotated[int, typer.Option("--port", help="Port of the web page; 0 takes a free one.")] = 0,
+    storage: Annotated[
+        Storage,
+        typer.Option(
+            "--storage",
+            help="Where data lies: a folder, or an emulator of Azure Blob Storage (needs Node.js).",
+        ),
+    ] = Storage.FOLDER,
 ) -> None:
     """Prepare data, train two models, compare them, keep the better one."""
     with _errors():
         if ui:
             from mlsteps.cli.demo_ui import run_demo_ui
 
-            raise typer.Exit(run_demo_ui(home.absolute(), port))
+            raise typer.Exit(run_demo_ui(home.absolute(), port, storage))
         from mlsteps.cli.demo import run_demo
 
-        raise typer.Exit(run_demo(home.absolute()))
+        raise typer.Exit(run_demo(home.absolute(), storage))
 
 
 def _version(value: bool) -> None:

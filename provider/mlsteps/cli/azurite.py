@@ -48,6 +48,14 @@ class Azurite:
         return f"http://127.0.0.1:{self._port}/{_ACCOUNT}"
 
     def __enter__(self) -> Azurite:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Start it, and return when it answers.
+
+        :raises MlstepsException: it cannot be started, or does not answer in time; the text names its log.
+        """
         program = azurite_program()
         self._folder.mkdir(parents=True, exist_ok=True)
         self._port = free_port()
@@ -65,7 +73,6 @@ class Azurite:
                 start_new_session=True,
             )
         self._wait_until_ready()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
+from mlsteps.cli.demo_storage import Storage
+from mlsteps.cli.demo_workspace import DemoWorkspace, demo_workspace
 from mlsteps.cli.examples import examples_folder
 from mlsteps.exceptions import MlstepsException
 
@@ -19,15 +21,18 @@ if TYPE_CHECKING:
 DEMO_FILE = "compare_models.py"
 
 
-def run_demo(home: Path) -> int:
+def run_demo(home: Path, storage: Storage = Storage.FOLDER) -> int:
     """Run the demo pipeline in ``home``; returns the exit status."""
-    from mlsteps.cli.run import run_file
-
     require_demo_packages()
-    workspace = home / "workspace"
-    os.environ["MLSTEPS_WORKSPACE"] = str(workspace)
     os.environ["AIRFLOW_HOME"] = str(home / "airflow")
     console = Console(highlight=False, soft_wrap=True)
+    with demo_workspace(home, storage, console) as workspace:
+        return _run_demo(home, workspace, console)
+
+
+def _run_demo(home: Path, workspace: DemoWorkspace, console: Console) -> int:
+    from mlsteps.cli.run import run_file
+
     file = examples_folder() / DEMO_FILE
     console.print(
         f"Running {escape(str(file))} on Airflow, in this process. The first time takes a few seconds more."
@@ -37,23 +42,28 @@ def run_demo(home: Path) -> int:
     if not report.succeeded:
         return 1
     tell_results(console, run, home, workspace)
+    if not workspace.stays:
+        console.print("\nNext, run it again: what has not changed is reused from there.")
+        console.print("  [bold]make demo WORKSPACE=azurite[/bold]")
+        return 0
+    folder = _short(workspace.folder)
     reused = sum(step["state"] == "reused" for step in run["steps"])
     if reused == len(run["steps"]):
         console.print(
             "\nNothing had changed, so every step was reused. Edit a script, and see what it needs:"
         )
         console.print(f"  {_short(file.with_name('compare_models_src'))}/")
-        console.print(f"  [bold]{_command('plan')} {_short(file)} -w {_short(workspace)}[/bold]")
+        console.print(f"  [bold]{_command('plan')} {_short(file)} -w {folder}[/bold]")
     else:
         console.print("\nNext, run it again: what has not changed is reused.")
         console.print("  [bold]make demo[/bold]")
     console.print("Or try another seed, or see it on a real Airflow:")
-    console.print(f"  [bold]{_command('run')} {_short(file)} -w {_short(workspace)} --param seed=11[/bold]")
+    console.print(f"  [bold]{_command('run')} {_short(file)} -w {folder} --param seed=11[/bold]")
     console.print("  [bold]make demo-ui[/bold]")
     return 0
 
 
-def tell_results(console: Console, run: Mapping[str, Any], home: Path, workspace: Path) -> None:
+def tell_results(console: Console, run: Mapping[str, Any], home: Path, workspace: DemoWorkspace) -> None:
     """Say what came of the run: the better model, a picture of the comparison, and where everything lies."""
     best = run["metrics"].get("best_model")
     if best is not None:
@@ -67,10 +77,11 @@ def tell_results(console: Console, run: Mapping[str, Any], home: Path, workspace
     console.print("What the steps made:")
     for step in run["steps"]:
         for name, path in step["outputs"].items():
-            console.print(f"  {escape(name):15} {escape(_short(Path(path)))}", style="dim")
-    console.print(
-        f"Everything about the run: [bold]{_command('show')} last -w {escape(_short(workspace))}[/bold]"
-    )
+            place = path if "://" in path else _short(Path(path))
+            console.print(f"  {escape(name):15} {escape(place)}", style="dim")
+    if workspace.stays:
+        folder = escape(_short(workspace.folder))
+        console.print(f"Everything about the run: [bold]{_command('show')} last -w {folder}[/bold]")
 
 
 def draw_comparison(candidates: Mapping[str, Any], target: Path) -> Path:

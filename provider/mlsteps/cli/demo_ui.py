@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from pathlib import Path
@@ -12,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlsteps.cli.demo import DEMO_FILE, require_demo_packages, tell_results
+from mlsteps.cli.demo_storage import Storage
+from mlsteps.cli.demo_workspace import DemoWorkspace, demo_workspace
 from mlsteps.cli.examples import examples_folder
 from mlsteps.cli.report import report_run
 from mlsteps.cli.standalone import StandaloneAirflow
@@ -22,13 +23,16 @@ from mlsteps.workspace import Workspace
 _DAG = DEMO_FILE.removesuffix(".py")
 
 
-def run_demo_ui(home: Path, port: int) -> int:
+def run_demo_ui(home: Path, port: int, storage: Storage = Storage.FOLDER) -> int:
     """Start Airflow, trigger the demo there, tell what came of it, and stay until Ctrl-C or SIGTERM."""
     require_demo_packages()
-    workspace = home / "workspace"
-    os.environ["MLSTEPS_WORKSPACE"] = str(workspace)
     console = Console(highlight=False, soft_wrap=True)
-    airflow = StandaloneAirflow(home / "airflow-ui", examples_folder(), port)
+    with demo_workspace(home, storage, console) as workspace:
+        return _run_demo_ui(home, port, workspace, console)
+
+
+def _run_demo_ui(home: Path, port: int, workspace: DemoWorkspace, console: Console) -> int:
+    airflow = StandaloneAirflow(home / "airflow-ui", examples_folder(), port, workspace.environment)
     stop = threading.Event()
     status_at_stop = 130
     for number in (signal.SIGINT, signal.SIGTERM):
