@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mlsteps.data.stores import FolderStore
+from mlsteps.data.stores import FolderStore, Store
 from mlsteps.reuse import layout, watch
 from mlsteps.reuse.claim import Claim, Claims
 from mlsteps.reuse.entry import Origin, ReuseEntry
@@ -41,6 +41,7 @@ class Plan:
     :param killed: The share of racers that is killed, at any moment of their first ``killed_within`` seconds.
     :param one_machine: Whether they can look each other's processes up.
     :param limit: Seconds after which the race has hung.
+    :param blobs: Connection string and container, if they meet on blob storage and not in a folder.
     """
 
     folder: str
@@ -54,6 +55,22 @@ class Plan:
     one_machine: bool
     limit: float
     seed: int
+    blobs: Mapping[str, str] | None = None
+
+    def store(self) -> Store:
+        """Where they all meet."""
+        if self.blobs is None:
+            return FolderStore(Path(self.folder) / "store")
+        from azure.storage.blob import BlobServiceClient
+
+        from mlsteps.data.stores.azure_account import AzureAccount
+        from mlsteps.data.stores.azure_blob import AzureBlobStore
+
+        text = self.blobs["connection_string"]
+        account = AzureAccount(
+            lambda options: BlobServiceClient.from_connection_string(text, **options), "the race's account"
+        )
+        return AzureBlobStore(account, self.blobs["container"], create_if_not_exists=True)
 
     def fingerprint(self, number: int) -> str:
         """What a racer wants."""
@@ -108,7 +125,9 @@ class Racer:
     def __init__(self, plan: Plan, number: int) -> None:
         self.number = number
         self.fingerprint = plan.fingerprint(number)
-        self.store = StoreThatCalls(Path(plan.folder) / "store", self.linger)
+        self.store: Store = (
+            StoreThatCalls(Path(plan.folder) / "store", self.linger) if plan.blobs is None else plan.store()
+        )
         self.results = ReuseStore(self.store)
         self.claims = Claims(self.store, plan.lease, plan.beat_every)
         self.random = random.Random(plan.seed * 10_000 + number)
@@ -170,6 +189,7 @@ class Race:
 
     def run(self) -> Report:
         plan = self.plan
+        plan.store().stat("nothing")  # so that the racers need not import what a store needs, each anew
         if not plan.one_machine:
             watch.has_ended = lambda facts: False  # type: ignore[attr-defined]
         for number in range(plan.starts):
@@ -179,7 +199,7 @@ class Race:
         while self.racers:
             self._step()
         wanted = sorted({plan.fingerprint(number) for number in range(plan.starts)})
-        store = FolderStore(Path(plan.folder) / "store")
+        store = plan.store()
         claims = [name for name in store.list_names(layout.CLAIMS) if name.endswith(".json")]
         left = [json.loads(store.read(f"{layout.CLAIMS}/{name}"))["holder"]["racer"] for name in claims]
         missing = [name for name in wanted if ReuseStore(store).read(name).entry is None]
@@ -230,7 +250,7 @@ class Race:
                 elif status:
                     self.failed[str(number)] = os.waitstatus_to_exitcode(status)
 
-    def _clear_up(self, store: FolderStore, wanted: list[str]) -> None:
+    def _clear_up(self, store: Store, wanted: list[str]) -> None:
         """Every fingerprint once more, by one who is not killed."""
         claims = Claims(store, self.plan.lease, self.plan.beat_every)
         seen, left = claims.watch(), list(wanted)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mlsteps.cli.azurite import Azurite
 from mlsteps.data.stores import FolderStore
 from mlsteps.records.liveness import process_identity
 from mlsteps.reuse import layout
@@ -20,6 +21,9 @@ from mlsteps.reuse.single_flight import Cancelled, Found, Mine, TimedOut, single
 from mlsteps.reuse.store import ReuseStore
 from reuse.doubles import StoreThatCalls, StoreWithOldAnswers, StoreWithoutLuck, entry, fingerprint
 from reuse.racing import Plan, Report, race
+from servers.azurite import azurite
+
+__all__ = ["azurite"]
 
 
 class Caller:
@@ -352,3 +356,26 @@ def test_many_race_on_machines_of_their_own_and_are_killed(tmp_path: Path) -> No
     check(plan, report)
     began = {event["racer"] for event in report.told("began")}
     assert began & set(report.killed)
+
+
+@pytest.mark.slow
+def test_many_race_on_blob_storage_and_are_killed(tmp_path: Path, azurite: Azurite) -> None:
+    plan = Plan(
+        folder=str(tmp_path),
+        starts=200,
+        contenders=10,
+        at_once=8,
+        killed=0.5,
+        killed_within=0.4,
+        lease=120.0,
+        beat_every=0.5,
+        one_machine=True,
+        limit=120.0,
+        seed=1,
+        blobs={"connection_string": azurite.connection_string, "container": "race"},
+    )
+    report = race(plan)
+    check(plan, report)
+    began = {event["racer"] for event in report.told("began")}
+    assert began & set(report.killed)
+    assert report.told("Found")
