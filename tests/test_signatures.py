@@ -37,6 +37,27 @@ DATASTORE = {
     "as_mount": "",
     "as_download": "path_on_compute=None",
     "as_upload": "path_on_compute=None",
+    "set_as_default": "",
+    "unregister": "",
+    "register_azure_blob_container": "workspace, datastore_name, container_name, account_name, "
+    "sas_token=None, account_key=None, protocol=None, endpoint=None, overwrite=False, "
+    "create_if_not_exists=False, skip_validation=False, blob_cache_timeout=None, "
+    "grant_workspace_access=False, subscription_id=None, resource_group=None",
+    "register_azure_data_lake_gen2": "workspace, datastore_name, filesystem, account_name, tenant_id=None, "
+    "client_id=None, client_secret=None, resource_url=None, authority_url=None, protocol=None, "
+    "endpoint=None, overwrite=False, subscription_id=None, resource_group=None, "
+    "grant_workspace_access=False",
+    "register_azure_file_share": "workspace, datastore_name, file_share_name, account_name, "
+    "sas_token=None, account_key=None, protocol=None, endpoint=None, overwrite=False, "
+    "create_if_not_exists=False, skip_validation=False",
+    "register_azure_sql_database": "workspace, datastore_name, server_name, database_name, tenant_id=None, "
+    "client_id=None, client_secret=None, resource_url=None, authority_url=None, endpoint=None, "
+    "overwrite=False, username=None, password=None, subscription_id=None, resource_group=None, "
+    "grant_workspace_access=False, **kwargs",
+    "register_azure_postgre_sql": "workspace, datastore_name, server_name, database_name, user_id, "
+    "user_password, port_number=None, endpoint=None, overwrite=False, enforce_ssl=True, **kwargs",
+    "register_azure_my_sql": "workspace, datastore_name, server_name, database_name, user_id, "
+    "user_password, port_number=None, endpoint=None, overwrite=False, **kwargs",
 }
 DATA_REFERENCE = {
     "__init__": "datastore, data_reference_name=None, path_on_datastore=None, mode='mount', "

@@ -16,9 +16,12 @@ _PUBLIC = {
     "DataPath": "mlsteps.data",
     "DataPathComputeBinding": "mlsteps.data",
     "DataReference": "mlsteps.data",
+    "Dataset": "mlsteps.data.datasets",
+    "DatasetConsumptionConfig": "mlsteps.data",
     "Datastore": "mlsteps.data",
     "Environment": "mlsteps.environment",
     "Experiment": "mlsteps.runs",
+    "FileDataset": "mlsteps.data.datasets",
     "LocalCompute": "mlsteps.compute",
     "OutputFileDatasetConfig": "mlsteps.data",
     "Pipeline": "mlsteps.pipeline",
@@ -30,8 +33,10 @@ _PUBLIC = {
     "ReuseSensor": "mlsteps.sensors",
     "Run": "mlsteps.run",
     "RunConfiguration": "mlsteps.environment",
+    "SqlDataReference": "mlsteps.data",
     "StepRun": "mlsteps.runs",
     "StepSequence": "mlsteps.steps",
+    "TabularDataset": "mlsteps.data.datasets",
     "Workspace": "mlsteps.workspace",
 }
 
@@ -40,9 +45,12 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "DataPath",
     "DataPathComputeBinding",
     "DataReference",
+    "Dataset",
+    "DatasetConsumptionConfig",
     "Datastore",
     "Environment",
     "Experiment",
+    "FileDataset",
     "LocalCompute",
     "OutputFileDatasetConfig",
     "Pipeline",
@@ -54,8 +62,10 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "ReuseSensor",
     "Run",
     "RunConfiguration",
+    "SqlDataReference",
     "StepRun",
     "StepSequence",
+    "TabularDataset",
     "Workspace",
     "__version__",
 ]
@@ -65,13 +75,16 @@ if TYPE_CHECKING:
     from mlsteps.data import (
         DataPath,
         DataPathComputeBinding,
+        DatasetConsumptionConfig,
         DataReference,
         Datastore,
         OutputFileDatasetConfig,
         PipelineData,
         PipelineParameter,
         PortDataReference,
+        SqlDataReference,
     )
+    from mlsteps.data.datasets import Dataset, FileDataset, TabularDataset
     from mlsteps.environment import CondaDependencies, Environment, RunConfiguration
     from mlsteps.pipeline import Pipeline
     from mlsteps.run import Run

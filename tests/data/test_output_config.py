@@ -82,9 +82,9 @@ def test_texts_that_stand_for_them() -> None:
 
 def test_a_wrong_consumption_is_named() -> None:
     config = OutputFileDatasetConfig("n")
-    with pytest.raises(UserErrorException, match="'x': str is not a dataset"):
+    with pytest.raises(UserErrorException, match="'x': 'n' is not a dataset"):
         DatasetConsumptionConfig("x", "n")  # type: ignore[arg-type]
-    with pytest.raises(UserErrorException, match="'x': mode 'direct' is not mount or download"):
-        DatasetConsumptionConfig("x", config, "direct")
+    with pytest.raises(UserErrorException, match="'x': mode 'upload' is not one of direct, mount, download"):
+        DatasetConsumptionConfig("x", config, "upload")
     with pytest.raises(UserErrorException, match="'1x' is not valid"):
         DatasetConsumptionConfig("1x", config)

@@ -29,7 +29,7 @@ def test_the_smallest_context() -> None:
         ({"run_id": 3}, "'run_id'"),
         ({"run_id": ...}, "lacks 'run_id'"),
         ({"surprise": 1}, "unknown \\['surprise'\\]"),
-        ({"inputs": {"a": {"mode": "teleport", "path": "/"}}}, "inputs.a.*teleport"),
+        ({"inputs": {"a": {"mode": "teleport", "path": "/", "dataset": None}}}, "inputs.a.*teleport"),
         ({"inputs": {"a": "path"}}, "inputs.a .*not an object"),
         ({"outputs": {"a": 1}}, "outputs.a"),
         ({"models": {"m": "1"}}, "models.m"),

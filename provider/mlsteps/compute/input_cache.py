@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # Every file here has this time of modification, and its size. One that was written to has not.
 _MODIFIED_NS = 315_532_800 * 10**9  # 1980, which archives can hold, too
 _CLONE = 0x40049409  # ioctl FICLONE: a copy that shares its blocks until one of them is written
+# What a store may say of a file's bytes that tells when they change.
+_TELLING = (FILE_PREFIX, "md5:", "etag:")
 _NO_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP)
 
 
@@ -114,7 +116,7 @@ class InputCache:
 
 def _key(store: Store, info: FileInfo) -> str | None:
     """A file's name in the cache: that of its content, or of its version at this place."""
-    if info.content is None:
+    if info.content is None or not info.content.startswith(_TELLING):
         return None
     where = f" {store.url(info.path)}" if info.content.startswith("etag:") else ""
     return hashlib.sha256(f"{info.content} {info.size}{where}".encode()).hexdigest()

@@ -24,8 +24,10 @@ class JobInput:
     :param token: The text in arguments that stands for its path on the compute target.
     :param variable: The environment variable that holds its path.
     :param store, path: Where it lies.
-    :param mode: ``mount`` (read in place where that is possible) or ``download`` (a private copy).
+    :param mode: ``mount`` (read in place where that is possible), ``download`` (a private copy) or
+        ``direct`` (a dataset, which the script asks for by name; its files stand as if mounted).
     :param path_on_compute: Where a copy should stand, or None.
+    :param dataset: What the script is told of a dataset: id, name, version, and whether it is tabular.
     """
 
     name: str
@@ -35,6 +37,7 @@ class JobInput:
     path: str
     mode: str
     path_on_compute: str | None = None
+    dataset: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

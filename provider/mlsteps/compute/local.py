@@ -149,12 +149,18 @@ class _Placement:
 
     def _input_path(self, port: JobInput) -> Path:
         in_place = port.store.local_path(port.path)
-        if port.mode == "mount" and in_place is not None and port.path_on_compute is None:
+        if port.mode != "download" and in_place is not None and port.path_on_compute is None:
             return in_place
         name = Path(port.path).name or port.name
         if port.path_on_compute:
             return self.working_directory / port.path_on_compute
         return self.folder / "inputs" / port.name / name
+
+    def _input_text(self, port: JobInput) -> str:
+        """What arguments and variables hold: its path; of a dataset for direct use, its id (SDK v1 rule)."""
+        if port.mode == "direct" and port.dataset is not None:
+            return str(port.dataset["id"])
+        return str(self.input_paths[port.name])
 
     def _output_path(self, port: JobOutput) -> Path:
         if port.collect_from is not None:
@@ -166,12 +172,12 @@ class _Placement:
         return self.output_paths[port.name] == port.store.local_path(port.path)
 
     def _command_and_variables(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        tokens = {port.token: str(self.input_paths[port.name]) for port in self.job.inputs}
+        tokens = {port.token: self._input_text(port) for port in self.job.inputs}
         tokens |= {port.token: str(self.output_paths[port.name]) for port in self.job.outputs}
         command = [substitute(word, tokens) for word in self.job.command]
         if command[0] == PYTHON:
             command[0] = str(self.python)
-        variables = {port.variable: str(self.input_paths[port.name]) for port in self.job.inputs}
+        variables = {port.variable: self._input_text(port) for port in self.job.inputs}
         variables |= {port.variable: str(self.output_paths[port.name]) for port in self.job.outputs}
         for name, value in {**self.plan.environment_variables, **self.job.variables}.items():
             variables[name] = substitute(value, tokens)
@@ -206,7 +212,8 @@ class _Placement:
             **self.job.context,
             working_directory=str(self.working_directory),
             inputs={
-                port.name: InputPath(port.mode, str(self.input_paths[port.name])) for port in self.job.inputs
+                port.name: InputPath(port.mode, str(self.input_paths[port.name]), port.dataset)
+                for port in self.job.inputs
             },
             outputs={name: str(path) for name, path in self.output_paths.items()},
         )

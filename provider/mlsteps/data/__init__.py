@@ -1,12 +1,14 @@
 """Data of a pipeline: datastores, references to data that exists, data that steps make. No Airflow here."""
 
+from mlsteps.data.consumption import DatasetConsumptionConfig
 from mlsteps.data.datastore import Datastore
 from mlsteps.data.input_binding import InputPortBinding
-from mlsteps.data.output_config import DatasetConsumptionConfig, OutputFileDatasetConfig
+from mlsteps.data.output_config import OutputFileDatasetConfig
 from mlsteps.data.parameter import PipelineParameter
 from mlsteps.data.pipeline_data import OutputPortBinding, PipelineData
 from mlsteps.data.port_reference import PortDataReference, Producer
 from mlsteps.data.reference import DataPath, DataPathComputeBinding, DataReference
+from mlsteps.data.sql.reference import SqlDataReference
 
 __all__ = [
     "DataPath",
@@ -21,4 +23,5 @@ __all__ = [
     "PipelineParameter",
     "PortDataReference",
     "Producer",
+    "SqlDataReference",
 ]

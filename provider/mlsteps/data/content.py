@@ -57,7 +57,7 @@ def _content_by_listing(store: Store, path: str) -> StoredContent | None:
     if not listed:
         return None
     single = len(listed) == 1 and listed[0].path == path
-    known = {_below(path, info): (info.size, _content(store, info)) for info in listed}
+    known = {_below(path, info): (info.size, content_of_file(store, info)) for info in listed}
     tree = digest_tree((name, size, content) for name, (size, content) in known.items())
     return StoredContent(
         "file" if single else "directory",
@@ -68,7 +68,8 @@ def _content_by_listing(store: Store, path: str) -> StoredContent | None:
     )
 
 
-def _content(store: Store, info: FileInfo) -> str:
+def content_of_file(store: Store, info: FileInfo) -> str:
+    """What a store says of a file's bytes, else their digest: then the file is read."""
     if info.content is not None:
         return info.content
     chunks, size = [], 0

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mlsteps.data.datastore_registration import DatastoreRegistry, RegisteringMethods
 from mlsteps.data.names import is_text
 from mlsteps.data.reference import DataReference
 from mlsteps.data.stores.base import FileInfo, Store, clean_path, exact_path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-class DatastoreOwner(Protocol):
+class DatastoreOwner(DatastoreRegistry, Protocol):
     """What a datastore needs of its workspace."""
 
     @property
@@ -32,11 +33,17 @@ class DatastoreOwner(Protocol):
     def default_datastore_name(self) -> str:
         """The name that stands for "the default datastore"."""
 
+    def set_default_datastore(self, name: str) -> None:
+        """Make another the default one."""
+
+    def unregister_datastore(self, name: str) -> None:
+        """Forget a registered one."""
+
     def open_store(self, name: str) -> Store:
         """The storage behind a datastore's name."""
 
 
-class Datastore:
+class Datastore(RegisteringMethods):
     """A place for files. ``Datastore(workspace)`` is the workspace's default one.
 
     Making one looks nothing up, so it may stand in a DAG file; an unknown name is an error on first use.
@@ -70,6 +77,17 @@ class Datastore:
     def get_default(workspace: DatastoreOwner) -> Datastore:
         """The workspace's default datastore."""
         return Datastore(workspace)
+
+    def set_as_default(self) -> None:
+        """Make it the one of data for which none is named, for all who use the workspace."""
+        self.workspace.set_default_datastore(self.name)
+
+    def unregister(self) -> None:
+        """Forget its name; what it holds stays.
+
+        :raises WorkspaceException: it is configured, and not registered in code.
+        """
+        self.workspace.unregister_datastore(self.name)
 
     @property
     def store(self) -> Store:

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import copy
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.data.names import check_dataset_port_name
+from mlsteps.data.names import check_dataset_port_name, is_text
 from mlsteps.data.stores.base import clean_path
 from mlsteps.exceptions import UserErrorException
 
 if TYPE_CHECKING:
+    from mlsteps.data.consumption import DatasetConsumptionConfig
     from mlsteps.data.datastore import Datastore
 
 DEFAULT_DESTINATION = "dataset/{run-id}/{output-name}"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Under which name an output becomes a registered dataset."""
+
+    name: str
+    description: str | None
+    tags: dict[str, str]
 
 
 class OutputFileDatasetConfig:
@@ -59,6 +70,9 @@ class OutputFileDatasetConfig:
         self.mode = "mount"
         self.overwrite = False
         self.source_globs: list[str] | None = None
+        # How steps behind read it as rows: the reader of a dataset's definition; None leaves it files.
+        self.reader: Any = None
+        self.registration: Registration | None = None
         # Copies made by as_mount and as_upload are the same output: they share this object.
         self.origin: OutputFileDatasetConfig = self
         # The steps that make and read it, so that order comes from the data; the origin's count.
@@ -104,70 +118,49 @@ class OutputFileDatasetConfig:
         return self._with(mode="upload", overwrite=overwrite, source_globs=source_globs)
 
     def as_input(self, name: str | None = None) -> DatasetConsumptionConfig:
-        """This output as an input of a later step, called ``name`` (default: ``input_<output name>``)."""
-        return DatasetConsumptionConfig(name or f"input_{self.name}", self, "mount")
+        """This output as an input of a later step, called ``name`` (default: ``input_<output name>``).
+
+        The step gets the path of the folder; of one that is read as rows, a dataset.
+        """
+        from mlsteps.data.consumption import DatasetConsumptionConfig
+
+        mode = "mount" if self.reader is None else "direct"
+        return DatasetConsumptionConfig(name or f"input_{self.name}", self, mode)
+
+    def read_delimited_files(self, **options: Any) -> OutputFileDatasetConfig:
+        """The same output, read as rows of delimited files by the steps behind.
+
+        :param options: As for ``Dataset.Tabular.from_delimited_files``, without the path.
+        """
+        from mlsteps.data.datasets.reading import reader_of
+
+        return self._with(reader=reader_of("from_delimited_files", options))
+
+    def read_parquet_files(self, **options: Any) -> OutputFileDatasetConfig:
+        """The same output, read as rows of Parquet files by the steps behind.
+
+        :param options: As for ``Dataset.Tabular.from_parquet_files``, without the path.
+        """
+        from mlsteps.data.datasets.reading import reader_of
+
+        return self._with(reader=reader_of("from_parquet_files", options))
+
+    def register_on_complete(
+        self, name: str, description: str | None = None, tags: dict[str, str] | None = None
+    ) -> OutputFileDatasetConfig:
+        """The same output, registered as a new version of a dataset whenever the step has made it.
+
+        A step whose earlier result is reused registers nothing: what it made is registered already.
+        """
+        if not is_text(name):
+            raise UserErrorException(f"register_on_complete: a dataset's name is a text, got {name!r}.")
+        return self._with(registration=Registration(name, description, dict(tags or {})))
 
     def _with(self, **changes: object) -> OutputFileDatasetConfig:
         twin = copy.copy(self)
         for attribute, value in changes.items():
             setattr(twin, attribute, value)
         return twin
-
-
-class DatasetConsumptionConfig:
-    """A dataset as a step's input: how it is called and how it reaches the script.
-
-    :param name: The port's name, and the environment variable that holds the path.
-    :param dataset: An :class:`OutputFileDatasetConfig` of an earlier step.
-    :param mode: ``mount`` or ``download``.
-    :param path_on_compute: Where the data stands for the script; default: chosen by the compute target.
-
-    (SDK v1: ``azureml.data.dataset_consumption_config.DatasetConsumptionConfig``.)
-    """
-
-    def __init__(
-        self,
-        name: str,
-        dataset: OutputFileDatasetConfig,
-        mode: str = "mount",
-        path_on_compute: str | None = None,
-    ) -> None:
-        if not isinstance(dataset, OutputFileDatasetConfig):
-            raise UserErrorException(
-                f"DatasetConsumptionConfig {name!r}: {type(dataset).__name__} is not a dataset "
-                f"that a step can read."
-            )
-        if mode not in ("mount", "download"):
-            raise UserErrorException(
-                f"DatasetConsumptionConfig {name!r}: mode {mode!r} is not mount or download."
-            )
-        self.name = check_dataset_port_name(name, "DatasetConsumptionConfig")
-        self.dataset = dataset
-        self.mode = mode
-        self.path_on_compute = path_on_compute
-
-    @property
-    def arg_val(self) -> str:
-        """The text that stands for this input inside a longer argument."""
-        return f"DatasetConsumptionConfig:{self.name}"
-
-    def __repr__(self) -> str:
-        return f"DatasetConsumptionConfig({self.name!r}, {self.dataset!r}, {self.mode!r})"
-
-    def __str__(self) -> str:
-        return self.arg_val
-
-    def serialize(self) -> str:
-        """The text that Airflow's Rendered Templates view shows."""
-        return str(self)
-
-    def as_mount(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
-        """The same input, mounted."""
-        return DatasetConsumptionConfig(self.name, self.dataset, "mount", path_on_compute)
-
-    def as_download(self, path_on_compute: str | None = None) -> DatasetConsumptionConfig:
-        """The same input as a private copy on the compute target."""
-        return DatasetConsumptionConfig(self.name, self.dataset, "download", path_on_compute)
 
 
 def _default_name(path: str) -> str:

@@ -8,6 +8,7 @@ from mlsteps.data.names import environment_variable, is_text
 from mlsteps.exceptions import PipelineParameterError
 
 if TYPE_CHECKING:
+    from mlsteps.data.datasets import AbstractDataset
     from mlsteps.data.reference import DataPath
 
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -17,8 +18,8 @@ class PipelineParameter:
     """A named value of a pipeline, with a default; a field of the DAG's trigger form.
 
     :param name: The name in the trigger form, the REST call and ``pipeline_parameters=``.
-    :param default_value: A str, int, float, bool or :class:`~mlsteps.DataPath`.
-        Its type is the parameter's type.
+    :param default_value: A str, int, float, bool, :class:`~mlsteps.DataPath`, FileDataset or TabularDataset.
+        Its type is the parameter's type. Another dataset is given as ``name`` or ``name:version``.
     :param in_fingerprint: Whether another value is a change that a step has to run again for. False is for
         what does not touch results: a build number, a run's name. (Not in SDK v1.)
 
@@ -30,18 +31,20 @@ class PipelineParameter:
     def __init__(
         self,
         name: str,
-        default_value: str | int | float | bool | DataPath,
+        default_value: str | int | float | bool | DataPath | AbstractDataset,
         *,
         in_fingerprint: bool = True,
     ) -> None:
+        from mlsteps.data.consumption import is_dataset
         from mlsteps.data.reference import DataPath
 
         if not is_text(name):
             raise PipelineParameterError(f"A PipelineParameter needs a name, got {name!r}.")
-        if type(default_value) not in _JSON_TYPES and not isinstance(default_value, DataPath):
+        is_value = type(default_value) in _JSON_TYPES or isinstance(default_value, DataPath)
+        if not is_value and not is_dataset(default_value):
             raise PipelineParameterError(
-                f"PipelineParameter {name!r}: the default must be a str, int, float, bool or DataPath, "
-                f"got {type(default_value).__name__}."
+                f"PipelineParameter {name!r}: the default must be a str, int, float, bool, DataPath or "
+                f"dataset, got {type(default_value).__name__}."
             )
         self.name = name
         self.default_value = default_value
@@ -66,9 +69,14 @@ class PipelineParameter:
     @property
     def form_default(self) -> str | int | float | bool:
         """The default as the form shows it."""
+        from mlsteps.data.reference import DataPath
+
         if isinstance(self.default_value, (bool, int, float, str)):
             return self.default_value
-        return str(self.default_value)
+        if isinstance(self.default_value, DataPath):
+            return str(self.default_value)
+        named = self.default_value
+        return f"{named.name}:{named.version}" if named.name else named.id
 
     def same_default(self, other: PipelineParameter) -> bool:
         """Whether two parameters of one name agree; 1 and True do not."""
@@ -82,11 +90,10 @@ class PipelineParameter:
         :raises PipelineParameterError: the type differs; an int is not taken for a float, nor a bool for
             an int.
         """
-        from mlsteps.data.reference import DataPath
-
+        plain = type(self.default_value) in _JSON_TYPES
         if type(value) is type(self.default_value):
-            return str(value) if isinstance(value, DataPath) else value
-        if isinstance(self.default_value, DataPath) and isinstance(value, str):
+            return value if plain else PipelineParameter(self.name, value).form_default
+        if not plain and isinstance(value, str):
             return value
         raise PipelineParameterError(
             f"Pipeline parameter {self.name!r} must be {type(self.default_value).__name__} like its default "

@@ -10,6 +10,7 @@ from mlsteps.exceptions import UserErrorException
 
 if TYPE_CHECKING:
     from mlsteps.data.datastore import Datastore
+    from mlsteps.data.pipeline_dataset import PipelineOutputDataset
 
 
 class PipelineData(BindableData):
@@ -82,6 +83,12 @@ class PipelineData(BindableData):
     def serialize(self) -> str:
         """The text that Airflow's Rendered Templates view shows."""
         return str(self)
+
+    def as_dataset(self) -> PipelineOutputDataset:
+        """This data as a dataset, which steps behind read as files or rows, and which can be registered."""
+        from mlsteps.data.pipeline_dataset import PipelineOutputDataset
+
+        return PipelineOutputDataset(self)
 
     def get_env_variable_name(self) -> str:
         """The environment variable that holds the path on the compute target."""

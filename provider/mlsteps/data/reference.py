@@ -110,7 +110,8 @@ class DataPath:
         name: str | None = None,
     ) -> None:
         self.datastore = datastore
-        self.path_on_datastore = clean_path(path_on_datastore or "", "path_on_datastore")
+        self.text = path_on_datastore or ""  # as it was written: on a SQL datastore it is a query
+        self.path_on_datastore = clean_path(self.text, "path_on_datastore")
         self.name = name
 
     @property

@@ -111,8 +111,15 @@ def _open_folder(settings: Mapping[str, Any]) -> Store:
 def _open_azure_blob(settings: Mapping[str, Any]) -> Store:
     from mlsteps.data.stores.azure_blob import AzureBlobStore
 
+    account = azure_account(settings["conn_id"], settings["public_read"])
+    wanted, found = settings["account_name"], account.client.account_name
+    if wanted and wanted != found:
+        raise WorkspaceException(
+            f"{account.label} opens storage account {found!r}, and the datastore is on {wanted!r}. Give the "
+            f"datastore the conn_id of a connection to its own account."
+        )
     return AzureBlobStore(
-        azure_account(settings["conn_id"], settings["public_read"]),
+        account,
         settings["container"],
         settings["prefix"],
         create_if_not_exists=settings["create_if_not_exists"],

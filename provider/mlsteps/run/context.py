@@ -24,10 +24,14 @@ class WorkspaceReference:
 
 @dataclass(frozen=True)
 class InputPath:
-    """Where an input was staged, and how the pipeline asked for it (one of ``INPUT_MODES``)."""
+    """Where an input was staged, and how the pipeline asked for it (one of ``INPUT_MODES``).
+
+    ``dataset`` has id, name and version of a dataset, and whether it is tabular.
+    """
 
     mode: str
     path: str
+    dataset: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +130,11 @@ class RunContext:
 
 def _input(place: str, content: object) -> InputPath:
     reader = _Reader(place, content)
-    given = InputPath(mode=reader.take("mode", str), path=reader.take("path", str))
+    given = InputPath(
+        mode=reader.take("mode", str),
+        path=reader.take("path", str),
+        dataset=reader.take("dataset", (dict, type(None))),
+    )
     reader.end()
     if given.mode not in INPUT_MODES:
         raise RunEnvironmentException(

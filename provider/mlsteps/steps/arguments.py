@@ -19,6 +19,7 @@ from mlsteps.data import (
     PipelineParameter,
     PortDataReference,
 )
+from mlsteps.data.pipeline_dataset import PipelineOutputDataset
 from mlsteps.exceptions import StepDefinitionError
 from mlsteps.steps.parameters import add_parameter, parameter_token, parameter_variable
 from mlsteps.steps.ports import InputPort, OutputPort, is_parameter_tuple, make_inputs, make_outputs
@@ -91,8 +92,12 @@ def _add(step: str, value: object, known: Declaration) -> tuple[Declaration, str
         if _find_output(value, known) is None:
             known = replace(known, outputs=make_outputs(step, [*(p.data for p in known.outputs), value]))
         return known, value.arg_val
+    if isinstance(value, PipelineOutputDataset):
+        value = value.as_input() if _find_output(value.data, known) is None else value.data
     if isinstance(value, DatasetConsumptionConfig) and _find_input(value, known) is None:
         known = replace(known, inputs=make_inputs(step, [*(p.declared for p in known.inputs), value]))
+        if isinstance(value.dataset, PipelineParameter):
+            known = replace(known, parameters=add_parameter(step, value.dataset, known.parameters))
     if isinstance(value, OutputPortBinding):
         value = value.data
     if _is_data(value):
@@ -154,10 +159,17 @@ def _same_binding(declared: object, value: object) -> bool:
     if isinstance(declared, InputPortBinding) and isinstance(value, InputPortBinding):
         return declared.name == value.name and declared.bind_object is value.bind_object
     if isinstance(declared, DatasetConsumptionConfig) and isinstance(value, DatasetConsumptionConfig):
-        return declared.name == value.name and declared.dataset.origin is value.dataset.origin
+        return declared.name == value.name and _same_dataset(declared.dataset, value.dataset)
     if isinstance(declared, DataReference) and isinstance(value, DataReference):
         return (declared.name, declared.path_on_datastore) == (value.name, value.path_on_datastore)
     return False
+
+
+def _same_dataset(one: object, other: object) -> bool:
+    outputs = (OutputFileDatasetConfig, PipelineOutputDataset)
+    if isinstance(one, outputs) and isinstance(other, outputs):
+        return one.origin is other.origin
+    return one is other or one == other
 
 
 def _find_output(value: object, known: Declaration) -> OutputPort | None:

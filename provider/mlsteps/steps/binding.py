@@ -82,10 +82,11 @@ def _job_input(given: ResolvedInput) -> JobInput:
         port.name,
         port.token,
         port.variable,
-        given.datastore.store,
+        given.store,
         given.path,
         port.mode,
         port.path_on_compute,
+        given.dataset,
     )
 
 

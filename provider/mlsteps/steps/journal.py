@@ -92,7 +92,7 @@ class StepJournal:
         for given in keyed.resolved.inputs:
             content = keyed.contents[given.port.name]
             inputs[given.port.name] = {
-                **given.description(),
+                **given.description,
                 "digest": content.digest,
                 "bytes": content.bytes,
                 "files": content.number_of_files,

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.tokens import substitute
-from mlsteps.data import DataPath, PipelineData
+from mlsteps.data import PipelineData
 from mlsteps.data.content import StoredContent, content_at
 from mlsteps.environment import environment_identity, plan_environment
 from mlsteps.exceptions import DataNotFoundException
@@ -147,11 +147,11 @@ def content_of_input(resolved: ResolvedStep, given: ResolvedInput) -> StoredCont
 
     :raises DataNotFoundException: there is none.
     """
-    content = content_at(given.datastore.store, given.path, digest_cache(resolved.workspace))
+    content = content_at(given.store, given.path, digest_cache(resolved.workspace))
     if content is None:
         raise DataNotFoundException(
             f"Step {resolved.step.name!r}, input {given.port.name!r}: "
-            f"there is nothing at {given.datastore.store.url(given.path)}."
+            f"there is nothing at {given.store.url(given.path)}."
         )
     return content
 
@@ -169,8 +169,8 @@ def _values_that_count(resolved: ResolvedStep) -> tuple[dict[str, str], dict[str
     counted = {
         p.name: resolved.parameters[p.name]
         for p in step.pipeline_parameters
-        # Of a data path the data counts, as an input, and not where it lies.
-        if p.in_fingerprint and not isinstance(p.default_value, DataPath)
+        # Of a data path or dataset the data counts, as an input, and not how it is called.
+        if p.in_fingerprint and isinstance(p.default_value, (str, int, float))
     }
     return values, counted
 

@@ -14,6 +14,7 @@ from mlsteps.steps.flight import Flight
 from mlsteps.steps.journal import StepJournal
 from mlsteps.steps.keys import KeyMaker
 from mlsteps.steps.publishing import publish
+from mlsteps.steps.registering import register_outputs
 from mlsteps.steps.resolving import resolve
 from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
 from mlsteps.steps.reused_ahead import hand_on_reused
@@ -58,6 +59,7 @@ def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReferenc
                 raise_if_failed(step.name, outcome)
                 references = publish(attempt, bound, outcome)
                 journal.published(references)
+                register_outputs(attempt, references)
                 flight.land(bound.snapshot, journal.record, outcome)
     _hand_on(attempt, context, references, flight)
     return references

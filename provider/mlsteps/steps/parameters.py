@@ -37,7 +37,7 @@ def named_parameters(
     """
     found: tuple[PipelineParameter, ...] = ()
     for value in (*(script_params or {}).values(), *(inputs or ())):
-        parameter = value[0] if is_parameter_tuple(value) else value
+        parameter = value[0] if is_parameter_tuple(value) else getattr(value, "dataset", value)
         if isinstance(parameter, PipelineParameter):
             found = add_parameter(step, parameter, found)
     for key, value in (runconfig_pipeline_params or {}).items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 from mlsteps.data import (
     DataPath,
@@ -18,8 +18,12 @@ from mlsteps.data import (
     PipelineData,
     PipelineParameter,
     PortDataReference,
+    SqlDataReference,
 )
+from mlsteps.data.consumption import is_dataset
 from mlsteps.data.names import environment_variable
+from mlsteps.data.output_config import Registration
+from mlsteps.data.pipeline_dataset import PipelineOutputDataset
 from mlsteps.exceptions import StepDefinitionError
 
 # Where Airflow keeps what a task returned: here, all outputs at once.
@@ -34,15 +38,16 @@ class InputPort:
 
     :param name: Unique among the step's inputs.
     :param source: What is read. PipelineData and OutputFileDatasetConfig come from another step of the
-        pipeline, the rest exists already; a PipelineParameter is a DataPath that the run decides.
-    :param mode: ``mount`` or ``download``.
+        pipeline, the rest exists already; a PipelineParameter is a DataPath or dataset that the run decides,
+        and a DatasetConsumptionConfig knows its dataset.
+    :param mode: ``mount`` or ``download``; of datasets also ``direct``.
     :param token: The text in arguments that stands for its path.
     :param variable: The environment variable that holds its path.
     :param declared: What the user listed, to be recognised in arguments.
     """
 
     name: str
-    source: StepData | DataReference | PortDataReference | PipelineParameter
+    source: StepData | DataReference | PortDataReference | PipelineParameter | DatasetConsumptionConfig
     mode: str
     path_on_compute: str | None
     token: str
@@ -62,12 +67,16 @@ class OutputPort:
     :param name: Unique among the step's outputs; the XCom key of its reference.
     :param data: What the user declared.
     :param token, variable: As for :class:`InputPort`.
+    :param registration: The dataset that it becomes, if it is registered.
+    :param reader: How that is read as rows; None leaves it files.
     """
 
     name: str
     data: StepData
     token: str
     variable: str
+    registration: Registration | None = None
+    reader: Any = None
 
 
 def make_inputs(step: str, inputs: object) -> tuple[InputPort, ...]:
@@ -116,13 +125,27 @@ def separate_names(
 
 
 def _input(step: str, value: object) -> InputPort:
-    if isinstance(value, OutputFileDatasetConfig):
+    if isinstance(value, (OutputFileDatasetConfig, PipelineOutputDataset)):
         value = value.as_input()
     if isinstance(value, PipelineData):
         return _reference_input(value.name, value, "mount", None, value)
     if isinstance(value, DatasetConsumptionConfig):
         name = value.name
-        return InputPort(name, value.dataset, value.mode, value.path_on_compute, value.arg_val, name, value)
+        source: Any = value.dataset if isinstance(value.dataset, OutputFileDatasetConfig) else value
+        if isinstance(value.dataset, PipelineOutputDataset):
+            source = value.dataset.data
+        return InputPort(name, source, value.mode, value.path_on_compute, value.arg_val, name, value)
+    if is_dataset(value):
+        raise StepDefinitionError(
+            step, "inputs", f"{value!r} has no name as an input", "Give it one: as_named_input('raw')."
+        )
+    if isinstance(value, SqlDataReference):
+        raise StepDefinitionError(
+            step,
+            "inputs",
+            f"{value.name!r} is rows of a database, which a script cannot mount or download",
+            "Copy them to files with a DataTransferStep, or read them as Dataset.Tabular.from_sql_query.",
+        )
     if isinstance(value, DataReference):
         if value.mode == "upload":
             raise StepDefinitionError(
@@ -157,10 +180,14 @@ def _reference_input(
 def _output(step: str, value: object) -> OutputPort:
     if isinstance(value, OutputPortBinding):
         value = value.data
+    as_dataset = getattr(value, "registration", None), getattr(value, "reader", None)
+    if isinstance(value, PipelineOutputDataset):
+        value = value.data
     if isinstance(value, PipelineData):
-        return OutputPort(value.output_name, value, str(value), value.get_env_variable_name())
+        variable = value.get_env_variable_name()
+        return OutputPort(value.output_name, value, str(value), variable, *as_dataset)
     if isinstance(value, OutputFileDatasetConfig):
-        return OutputPort(value.name, value, value.arg_val, value.name)
+        return OutputPort(value.name, value, value.arg_val, value.name, *as_dataset)
     raise StepDefinitionError(
         step,
         "outputs",

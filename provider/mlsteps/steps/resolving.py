@@ -11,12 +11,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.tokens import substitute
-from mlsteps.data import DataReference, Datastore, PipelineParameter, PortDataReference
+from mlsteps.data import (
+    DataReference,
+    DatasetConsumptionConfig,
+    Datastore,
+    PipelineParameter,
+    PortDataReference,
+)
 from mlsteps.exceptions import DataNotFoundException, StepDefinitionError
+from mlsteps.steps.dataset_inputs import find_dataset, output_as_dataset
 from mlsteps.steps.links import not_made
 from mlsteps.steps.parameters import parameter_token, parameter_variable
 
 if TYPE_CHECKING:
+    from mlsteps.data.stores import Store
     from mlsteps.steps.base import PipelineStep
     from mlsteps.steps.ports import InputPort
     from mlsteps.workspace import Workspace
@@ -26,29 +34,16 @@ if TYPE_CHECKING:
 class ResolvedInput:
     """An input port and the data it stands for in this run.
 
-    :param path: On the datastore.
+    :param store, path: Where it lies.
+    :param description: For the record: what it is, where it comes from and, where a step made it, its digest.
+    :param dataset: For the script: id, name and version of a dataset, and whether it is tabular.
     """
 
     port: InputPort
-    source: PortDataReference | DataReference
-    datastore: Datastore
+    store: Store
     path: str
-
-    def description(self) -> dict[str, Any]:
-        """For the record: where the data comes from and, where a step made it, its digest."""
-        described: dict[str, Any] = {
-            "datastore": self.datastore.name,
-            "path": self.path,
-            "mode": self.port.mode,
-        }
-        if isinstance(self.source, PortDataReference):
-            described |= {
-                "digest": self.source.digest,
-                "bytes": self.source.bytes,
-                "files": self.source.number_of_files,
-                "from": self.source.producer.text,
-            }
-        return described
+    description: Mapping[str, Any]
+    dataset: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +113,10 @@ def _input(
                 f"Step {step.name!r}, input {port.name!r}: the step that makes it left no data "
                 f"in this run, but {source!r}."
             )
+        if port.mode == "direct":
+            return ResolvedInput(port, *output_as_dataset(workspace, port, source))
+    elif isinstance(source, DatasetConsumptionConfig):
+        return ResolvedInput(port, *find_dataset(step.name, workspace, port, source, parameters))
     elif isinstance(source, PipelineParameter):
         source = _data_path(step, workspace, port.name, source, parameters[source.name])
     datastore: Datastore = source.datastore
@@ -133,7 +132,15 @@ def _input(
             f"Step {step.name!r}, input {port.name!r}: there is nothing at "
             f"{store.url(path)} (datastore {datastore.name!r})."
         )
-    return ResolvedInput(port, source, datastore, path)
+    described: dict[str, Any] = {"datastore": datastore.name, "path": path, "mode": port.mode}
+    if isinstance(source, PortDataReference):
+        described |= {
+            "digest": source.digest,
+            "bytes": source.bytes,
+            "files": source.number_of_files,
+            "from": source.producer.text,
+        }
+    return ResolvedInput(port, store, path, described)
 
 
 def _data_path(

@@ -55,11 +55,10 @@ class AzureBlobStore(Store):
         return "/".join(part for part in parts if part)
 
     def stat(self, path: str) -> FileInfo | None:
-
         if not exact_path(path):
             return None
         try:
-            with self._telling("Looking at", path):
+            with self.telling("Looking at", path):
                 found = self.blob(path).get_blob_properties()
         except FileNotFoundError:
             return None
@@ -70,7 +69,7 @@ class AzureBlobStore(Store):
         if exact_path(prefix) and (single := self.stat(prefix)) is not None:
             yield single
         try:
-            with self._telling("Listing", prefix):
+            with self.telling("Listing", prefix):
                 below = f"{start}/" if start else None
                 for found in self._client.list_blobs(name_starts_with=below, include=["metadata"]):
                     if not _is_folder(found):
@@ -83,7 +82,7 @@ class AzureBlobStore(Store):
         below = f"{start}/" if start else ""
         names = set()
         try:
-            with self._telling("Listing", folder):
+            with self.telling("Listing", folder):
                 for found in self._client.walk_blobs(name_starts_with=below or None, delimiter="/"):
                     names.add(found.name[len(below) :].rstrip("/"))
         except FileNotFoundError:
@@ -91,19 +90,19 @@ class AzureBlobStore(Store):
         return sorted(names - {""})
 
     def open(self, path: str) -> BinaryIO:
-        with self._telling("Reading", path):
+        with self.telling("Reading", path):
             downloader = self.blob(path).download_blob()
         if _is_folder(downloader.properties):
             raise FileNotFoundError(f"There is a folder and no file at {self.url(path)}")
-        stream = _BlobStream(downloader.chunks(), lambda: self._telling("Reading", path))
+        stream = _BlobStream(downloader.chunks(), lambda: self.telling("Reading", path))
         return cast("BinaryIO", io.BufferedReader(stream, 1 << 20))
 
     def read(self, path: str) -> bytes:
-        with self._telling("Reading", path):
+        with self.telling("Reading", path):
             return bytes(self.blob(path).download_blob().readall())
 
     def write(self, path: str, data: bytes, durable: bool = True) -> None:
-        self._writing(path, lambda: upload_bytes(self.blob(path), data, _marked))
+        self.writing(path, lambda: upload_bytes(self.blob(path), data, _marked))
 
     def create(self, path: str, data: bytes) -> bool:
         from azure.core.exceptions import ResourceExistsError
@@ -121,24 +120,25 @@ class AzureBlobStore(Store):
                 return (blob.get_blob_properties().metadata or {}).get(_WRITER_KEY) == writer
             return True
 
-        return self._writing(path, create)
+        return self.writing(path, create)
 
     def put_file(self, source: Path, path: str) -> None:
-        self._writing(path, lambda: upload_file(self.blob(path), source, _marked))
+        self.writing(path, lambda: upload_file(self.blob(path), source, _marked))
 
     def get_file(self, path: str, target: Path) -> None:
-        with self._telling("Reading", path):
+        with self.telling("Reading", path):
             download_file(self.blob(path), target, DIGEST_KEY)
 
     def delete(self, path: str) -> None:
+        for name in [info.path for info in self.list(path)]:
+            self.delete_file(name)
+
+    def delete_file(self, path: str) -> None:
+        """Delete the blob of this name, and none below it. Nothing there is no error."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        for name in [info.path for info in self.list(path)]:
-            with self._telling("Deleting", name):
-                try:
-                    self.blob(name).delete_blob(delete_snapshots="include")
-                except ResourceNotFoundError:
-                    continue  # somebody else deletes the same
+        with self.telling("Deleting", path), suppress(ResourceNotFoundError):
+            self.blob(path).delete_blob(delete_snapshots="include")
 
     def blob(self, path: str) -> BlobClient:
         """The SDK's client for one blob."""
@@ -151,11 +151,11 @@ class AzureBlobStore(Store):
             )
         return self._client.get_blob_client(name)
 
-    def _writing(self, path: str, write: Callable[[], T]) -> T:
+    def writing(self, path: str, write: Callable[[], T]) -> T:
         """Write; where the container is missing and may be made, make it and write again."""
         from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
-        with self._telling("Writing", path):
+        with self.telling("Writing", path):
             try:
                 return write()
             except ResourceNotFoundError as error:
@@ -182,7 +182,7 @@ class AzureBlobStore(Store):
         return f"{client.scheme}://{client.primary_hostname}"
 
     @contextmanager
-    def _telling(self, doing: str, path: str) -> Iterator[None]:
+    def telling(self, doing: str, path: str) -> Iterator[None]:
         """The service's errors as ours: a missing file as FileNotFoundError, others with place and advice."""
         from azure.core.exceptions import AzureError, ResourceNotFoundError
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -70,7 +70,8 @@ def upload_file(
             told(len(data))
             return name, _chunks(data)
 
-        sent = list(in_order(send, range(0, size, length), threads))
+        with ThreadPoolExecutor(threads, thread_name_prefix="blocks") as pool:
+            sent = list(in_order(send, range(0, size, length), pool, 2 * threads))
         if os.fstat(file.fileno()).st_size != size:
             raise changed_meanwhile(source)
     digest = FileDigest(size, tuple(chunk for _, chunks in sent for chunk in chunks)).text
@@ -142,7 +143,8 @@ def download_file(
             told(length)
             return hashlib.sha256(data).digest()
 
-        chunks = tuple(in_order(fetch, range(0, size, CHUNK_SIZE), threads))
+        with ThreadPoolExecutor(threads, thread_name_prefix="blocks") as pool:
+            chunks = tuple(in_order(fetch, range(0, size, CHUNK_SIZE), pool, 2 * threads))
         recorded = (found.metadata or {}).get(digest_in, "")
         if recorded.startswith(FILE_PREFIX) and recorded != FileDigest(size, chunks).text:
             raise DatastoreException(f"What came of blob {blob.blob_name!r} is not what its digest says.")
@@ -186,24 +188,23 @@ def block_length(size: int) -> int:
     return CHUNK_SIZE * max(1, -(-size // (CHUNK_SIZE * _MOST_BLOCKS)))
 
 
-def in_order(work: Callable[[S], T], items: Iterable[S], threads: int) -> Iterator[T]:
-    """The results of ``work`` in the order of the items, of which a few are worked on at a time.
+def in_order(work: Callable[[S], T], items: Iterable[S], pool: ThreadPoolExecutor, ahead: int) -> Iterator[T]:
+    """The results of ``work`` in the order of the items, done by the threads of ``pool``.
 
     An error ends it when what was begun is over; the rest is not begun.
+
+    :param ahead: How many items are taken before the first of their results was.
     """
-    waiting = iter(items)
     begun: deque[Future[T]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="blocks") as pool:
-        try:
-            for item in waiting:
-                begun.append(pool.submit(work, item))
-                if len(begun) >= 2 * threads:
-                    yield begun.popleft().result()
-            while begun:
+    try:
+        for item in items:
+            begun.append(pool.submit(work, item))
+            if len(begun) >= ahead:
                 yield begun.popleft().result()
-        finally:
-            for future in begun:
-                future.cancel()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        wait([future for future in begun if not future.cancel()])
 
 
 def _chunks(data: bytes) -> list[bytes]:

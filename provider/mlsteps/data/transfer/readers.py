@@ -1,0 +1,155 @@
+"""A file of a source, read by pieces while it stays the same."""
+
+from __future__ import annotations
+
+import os
+from abc import ABC, abstractmethod
+from typing import BinaryIO
+
+from mlsteps.data.stores.azure_blob import AzureBlobStore
+from mlsteps.data.stores.azure_ranges import ChangedMeanwhile, read_range
+from mlsteps.data.stores.base import FileInfo
+from mlsteps.data.transfer.identity import known_content, read_chunks
+from mlsteps.data.transfer.listings import Place
+from mlsteps.exceptions import DataNotFoundException, MlstepsException
+
+
+class SourceChanged(MlstepsException):
+    """A file was written to while it was being copied."""
+
+
+class ListedLongAgo(MlstepsException):
+    """A file is no longer what was listed, and nothing of it was read yet."""
+
+
+class Reader(ABC):
+    """One version of a file.
+
+    :param size: Its bytes.
+    :param known: The digest or MD5 that its store knows of it.
+    :param version: Tells this version of this file from all others.
+    """
+
+    size: int
+    known: str | None
+    version: str
+    in_sequence = False
+    """Whether pieces have to be read one after the other."""
+
+    @abstractmethod
+    def read(self, start: int, length: int) -> bytes:
+        """A piece; from any thread, unless ``in_sequence``."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Make sure that all pieces were of one version.
+
+        :raises SourceChanged: they may not have been.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to close
+        """Let go of it."""
+
+
+def reader_of(place: Place, path: str, info: FileInfo) -> Reader:
+    """A reader for a file below a place.
+
+    :raises DataNotFoundException: it is gone.
+    """
+    store = place.store
+    try:
+        local = store.local_path(info.path)
+        if local is not None:
+            return _FolderReader(str(local))
+        if isinstance(store, AzureBlobStore):
+            return _BlobReader(store, info)
+        return _StreamReader(place.url(path), store.open(info.path), info)
+    except FileNotFoundError:
+        raise gone(place.url(path)) from None
+
+
+def gone(url: str) -> DataNotFoundException:
+    """The error for a file that was deleted since it was listed."""
+    return DataNotFoundException(f"{url!r} was deleted while the transfer was running.")
+
+
+class _FolderReader(Reader):
+    known = None
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._status = os.fstat(self._file)
+        self.size = self._status.st_size
+        self.version = f"{os.path.realpath(path)}\0{_state(self._status)}"
+
+    def read(self, start: int, length: int) -> bytes:
+        data = os.pread(self._file, length, start)
+        while len(data) < length:
+            more = os.pread(self._file, length - len(data), start + len(data))
+            if not more:
+                raise _changed(self._path)
+            data += more
+        return data
+
+    def finish(self) -> None:
+        if _state(os.fstat(self._file)) != _state(self._status):
+            raise _changed(self._path)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class _BlobReader(Reader):
+    def __init__(self, store: AzureBlobStore, info: FileInfo) -> None:
+        self._store = store
+        self._info = info
+        self._begun = False
+        self.size = info.size
+        self.known = known_content(info)
+        self.version = f"{store.url(info.path)}\0{info.version}"
+
+    def read(self, start: int, length: int) -> bytes:
+        try:
+            data = read_range(self._store, self._info, start, length)
+        except (ChangedMeanwhile, FileNotFoundError):
+            if self._begun:
+                raise _changed(self._store.url(self._info.path)) from None
+            raise ListedLongAgo(self._store.url(self._info.path)) from None
+        self._begun = True
+        return data
+
+    def finish(self) -> None:
+        """Each piece was asked for with the version's tag."""
+
+
+class _StreamReader(Reader):
+    in_sequence = True
+
+    def __init__(self, url: str, stream: BinaryIO, info: FileInfo) -> None:
+        self._url = url
+        self._stream = stream
+        self.size = info.size
+        self.known = known_content(info)
+        self.version = f"{url}\0{info.size}\0{info.version or info.content or os.urandom(8).hex()}"
+
+    def read(self, start: int, length: int) -> bytes:
+        data = next(read_chunks(self._stream, length), b"")
+        if len(data) != length:
+            raise _changed(self._url)
+        return data
+
+    def finish(self) -> None:
+        if self._stream.read(1):
+            raise _changed(self._url)
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def _state(status: os.stat_result) -> str:
+    return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+
+
+def _changed(url: str) -> SourceChanged:
+    return SourceChanged(f"{url!r} changed while it was being copied: something still writes to it.")

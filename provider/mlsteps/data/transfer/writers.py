@@ -1,0 +1,121 @@
+"""A file of a destination, written by pieces and visible when it is whole."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from mlsteps.data.stores.azure_blob import DIGEST_KEY, AzureBlobStore
+from mlsteps.data.stores.azure_blocks import BlockIds, commit_blocks, upload_bytes
+from mlsteps.data.transfer.partials import Partial, chunk_hashes
+from mlsteps.exceptions import UserErrorException
+from mlsteps.launcher.digest import CHUNK_SIZE
+
+# From here on a copy that was interrupted is gone on with, and all threads work on one file.
+LARGE = 4 * CHUNK_SIZE
+
+
+class Writer(ABC):
+    """What arrives of a file, from any thread."""
+
+    checked = "written"
+    """How what arrives is compared, where the source's content is not known."""
+
+    @abstractmethod
+    def there(self, number: int) -> list[bytes] | None:
+        """The hashes of the chunks of a piece that arrived in an earlier try; None if it is to be sent."""
+
+    @abstractmethod
+    def put(self, number: int, data: bytes) -> list[bytes]:
+        """Write a piece; returns the hashes of its chunks."""
+
+    @abstractmethod
+    def commit(self, digest: str) -> None:
+        """Make it visible: all has arrived, and is what it should be."""
+
+    def read_back(self, number: int) -> bytes | None:
+        """A piece as it arrived, where that costs little."""
+        return None
+
+    def close(self, discard: bool = False) -> None:  # noqa: B027 - most have nothing to close
+        """Let go of it.
+
+        :param discard: What has arrived is of no use for a next try.
+        """
+
+
+class FolderWriter(Writer):
+    """Writes to a file on this machine.
+
+    :param version: Of the source; what is left of another version is not gone on with.
+    """
+
+    def __init__(self, target: Path, version: str, size: int, length: int) -> None:
+        self._target = target
+        try:
+            self._partial = Partial(target, version, size, length, resumable=size > LARGE)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UserErrorException(
+                f"{str(target)!r} cannot be written: {error.filename!r} is a file, and has to be a folder. "
+                f"Delete it, or mirror the source."
+            ) from None
+
+    def there(self, number: int) -> list[bytes] | None:
+        return self._partial.there(number)
+
+    def put(self, number: int, data: bytes) -> list[bytes]:
+        return self._partial.put(number, data)
+
+    def read_back(self, number: int) -> bytes | None:
+        return self._partial.read(number)
+
+    def commit(self, digest: str) -> None:
+        try:
+            self._partial.commit()
+        except IsADirectoryError:
+            raise UserErrorException(
+                f"{str(self._target)!r} cannot be written: it is a folder, and has to be a file. Delete it, "
+                f"or mirror the source."
+            ) from None
+
+    def close(self, discard: bool = False) -> None:
+        self._partial.close(discard)
+
+
+class BlobWriter(Writer):
+    """Writes to a blob: a small one by one request, others by blocks that are there for the next try."""
+
+    checked = "service"
+
+    def __init__(self, store: AzureBlobStore, path: str, size: int) -> None:
+        self._store = store
+        self._path = path
+        self._blob = store.blob(path)
+        self._single: bytes | None = b"" if size <= CHUNK_SIZE else None
+        self._names: dict[int, str] = {}
+        if self._single is None:
+            with store.telling("Looking at", path):
+                self._ids = BlockIds(self._blob)
+
+    def there(self, number: int) -> list[bytes] | None:
+        return None  # only who has the piece can tell: blocks are named by their content
+
+    def put(self, number: int, data: bytes) -> list[bytes]:
+        if self._single is not None:
+            self._single = data
+        else:
+            name = self._names[number] = self._ids.of(number, data)
+            if not self._ids.is_there(name, data):
+                self._store.writing(
+                    self._path, lambda: self._blob.stage_block(name, data, validate_content=True)
+                )
+        return chunk_hashes(data)
+
+    def commit(self, digest: str) -> None:
+        self._store.writing(self._path, lambda: self._commit({DIGEST_KEY: digest}))
+
+    def _commit(self, metadata: dict[str, str]) -> None:
+        if self._single is not None:
+            upload_bytes(self._blob, self._single, lambda _: metadata)
+        else:
+            commit_blocks(self._blob, [self._names[number] for number in sorted(self._names)], metadata)

@@ -1,0 +1,57 @@
+"""What tests of transfers need of stores."""
+
+from __future__ import annotations
+
+import builtins
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from mlsteps.data.stores import FileInfo, FolderStore, Store
+
+
+class PlainStore(Store):
+    """A store that can do no more than every store can: no local paths, no ranges, no known contents."""
+
+    def __init__(self, folder: FolderStore) -> None:
+        self.folder = folder
+
+    def stat(self, path: str) -> FileInfo | None:
+        return self.folder.stat(path)
+
+    def list(self, prefix: str = "") -> Iterator[FileInfo]:
+        return self.folder.list(prefix)
+
+    def list_names(self, folder: str = "") -> builtins.list[str]:
+        return self.folder.list_names(folder)
+
+    def open(self, path: str) -> BinaryIO:
+        return self.folder.open(path)
+
+    def write(self, path: str, data: bytes, durable: bool = True) -> None:
+        self.folder.write(path, data, durable)
+
+    def create(self, path: str, data: bytes) -> bool:
+        return self.folder.create(path, data)
+
+    def put_file(self, source: Path, path: str) -> None:
+        self.folder.put_file(source, path)
+
+    def delete(self, path: str) -> None:
+        self.folder.delete(path)
+
+    def url(self, path: str) -> str:
+        return f"plain:/{self.folder.url(path)}"
+
+
+def content(size: int, seed: bytes = b"") -> bytes:
+    """Bytes that do not repeat."""
+    blocks = (hashlib.sha512(seed + number.to_bytes(8, "big")).digest() for number in range(size // 64 + 1))
+    return b"".join(blocks)[:size]
+
+
+def tree(store: Store, path: str = "") -> dict[str, bytes]:
+    """Every file below a path with its content."""
+    below = f"{path}/" if path else ""
+    return {info.path[len(below) :]: store.read(info.path) for info in store.list(path)}
