@@ -75,8 +75,8 @@ if TYPE_CHECKING:
     from mlsteps.data import (
         DataPath,
         DataPathComputeBinding,
-        DatasetConsumptionConfig,
         DataReference,
+        DatasetConsumptionConfig,
         Datastore,
         OutputFileDatasetConfig,
         PipelineData,

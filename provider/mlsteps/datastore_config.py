@@ -32,9 +32,15 @@ KINDS: Mapping[str, _Kind] = {
     FOLDER: _Kind(("path",)),
     "azure_blob": _Kind(
         ("container",),
-        {"conn_id": "wasb_default", "prefix": "", "create_if_not_exists": False, "public_read": False},
+        {
+            "account_name": "",
+            "conn_id": "wasb_default",
+            "prefix": "",
+            "create_if_not_exists": False,
+            "public_read": False,
+        },
     ),
-    "azure_file": _Kind(("share",), {"conn_id": "wasb_default", "prefix": ""}),
+    "azure_file": _Kind(("share",), {"account_name": "", "conn_id": "wasb_default", "prefix": ""}),
     "object_storage": _Kind(("url",), {"conn_id": ""}),
     BY_CONNECTION: _Kind(("conn_id",)),
     **{kind: _Kind(("conn_id",)) for kind in SQL_KINDS},
@@ -93,7 +99,9 @@ def parse_datastore(name: str, given: object, source: str, base: Path) -> Datast
     if isinstance(given, str):
         given = {"path": given}
     if not isinstance(given, dict):
-        raise WorkspaceException(f"{source}: datastore {name!r} needs a 'path', the folder that it is, or settings by name.")
+        raise WorkspaceException(
+            f"{source}: datastore {name!r} needs a 'path', the folder that it is, or settings by name."
+        )
     settings = {key: value for key, value in given.items() if key != "type" and value is not None}
     kind = given.get("type", _implied(settings))
     if kind not in KINDS:

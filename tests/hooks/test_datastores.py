@@ -216,6 +216,7 @@ def test_an_error_of_the_service_names_the_connection(
     tmp_path: Path, connect: Connect, azurite: Azurite
 ) -> None:
     connect("wrong", host=azurite.url, login="mlsteps", password="d3Jvbmc=")
-    workspace = configured(tmp_path, "datastores: {raw: {type: azure_blob, container: somewhere, conn_id: wrong}}")
+    text = "datastores: {raw: {type: azure_blob, container: somewhere, conn_id: wrong}}"
+    workspace = configured(tmp_path, text)
     with pytest.raises(DatastoreException, match="What Airflow connection 'wrong' holds does not allow it"):
         workspace.open_store("raw").read("a")

@@ -55,11 +55,7 @@ def azure_account(conn_id: str, public_read: bool = False) -> AzureAccount:
     :raises WorkspaceException: there is no such connection, or it is of another type.
     """
     connection = connection_of(conn_id)
-    if connection.conn_type not in _CONN_TYPES:
-        raise WorkspaceException(
-            f"Airflow connection {conn_id!r} is of type {connection.conn_type!r}; a storage account of Azure "
-            f"is opened by one of type wasb."
-        )
+    check_conn_type(conn_id, connection)
     extra = tuple(sorted((key, repr(value)) for key, value in connection.extra_dejson.items()))
     facts = (connection.host, connection.login, connection.password, extra)
     # Of this process: connections that are open must not be shared with a parent.
@@ -85,22 +81,34 @@ class _Opener:
         connection = self._connection
         extra = dict(connection.extra_dejson)
         options = {**_client_options(extra), **options}
-        if text := _field(extra, "connection_string"):
+        if text := field(extra, "connection_string"):
             return BlobServiceClient.from_connection_string(text, **options)
         url = account_url(connection.host, connection.login)
         if self._public_read:
             return BlobServiceClient(url, **options)
-        sas = _field(extra, "sas_token")
-        if sas and not _field(extra, "tenant_id") and not _field(extra, "shared_access_key"):
+        sas = field(extra, "sas_token")
+        if sas and not field(extra, "tenant_id") and not field(extra, "shared_access_key"):
             if sas.startswith("https"):
                 return BlobServiceClient(sas, **options)
             return BlobServiceClient(f"{url.rstrip('/')}/?{sas.lstrip('?')}", **options)
-        return BlobServiceClient(url, credential=_credential(connection, extra), **options)
+        return BlobServiceClient(url, credential=credential_of(connection, extra), **options)
 
 
 @lru_cache(maxsize=64)
 def _remembered(conn_id: str, public: bool, facts: object, pid: int, make: _Opener) -> AzureAccount:
     return AzureAccount(make, f"Airflow connection {conn_id!r}")
+
+
+def check_conn_type(conn_id: str, connection: Connection) -> None:
+    """Refuse a connection that cannot open a storage account.
+
+    :raises WorkspaceException: it is of another type.
+    """
+    if connection.conn_type not in _CONN_TYPES:
+        raise WorkspaceException(
+            f"Airflow connection {conn_id!r} is of type {connection.conn_type!r}; a storage account of Azure "
+            f"is opened by one of type wasb."
+        )
 
 
 def connection_of(conn_id: str) -> Connection:
@@ -133,8 +141,12 @@ def account_url(host: str | None, login: str | None) -> str:
     return urlunsplit((parts.scheme or "https", name, parts.path or "/", "", ""))
 
 
-def _credential(connection: Connection, extra: Mapping[str, Any]) -> Any:
-    tenant = _field(extra, "tenant_id")
+def credential_of(connection: Connection, extra: Mapping[str, Any]) -> Any:
+    """What a connection opens its account with: a key, or an object that gives tokens.
+
+    :raises DatastoreException: the package for tokens is not installed.
+    """
+    tenant = field(extra, "tenant_id")
     if tenant:
         secret_options = extra.get("client_secret_auth_config") or {}
         make = _identity("ClientSecretCredential")
@@ -144,12 +156,12 @@ def _credential(connection: Connection, extra: Mapping[str, Any]) -> Any:
             client_secret=connection.password,
             **secret_options,
         )
-    key = _field(extra, "shared_access_key") or connection.password or _field(extra, "account_key")
+    key = field(extra, "shared_access_key") or connection.password or field(extra, "account_key")
     if key:
         return key
     options = {
-        "managed_identity_client_id": _field(extra, "managed_identity_client_id"),
-        "workload_identity_tenant_id": _field(extra, "workload_identity_tenant_id"),
+        "managed_identity_client_id": field(extra, "managed_identity_client_id"),
+        "workload_identity_tenant_id": field(extra, "workload_identity_tenant_id"),
     }
     given: dict[str, Any] = {name: value for name, value in options.items() if value}
     if "workload_identity_tenant_id" in given:
@@ -168,7 +180,7 @@ def _identity(name: str) -> Callable[..., Any]:
     return make
 
 
-def _field(extra: Mapping[str, Any], name: str) -> str | None:
+def field(extra: Mapping[str, Any], name: str) -> str | None:
     """A field of the extra, which older Airflows wrote with a prefix."""
     return extra.get(name) or extra.get(f"extra__wasb__{name}") or None
 

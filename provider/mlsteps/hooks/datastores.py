@@ -129,7 +129,9 @@ def _open_azure_blob(settings: Mapping[str, Any]) -> Store:
 def _open_azure_file(settings: Mapping[str, Any]) -> Store:
     from mlsteps.hooks.azure_file import open_azure_file
 
-    return open_azure_file(settings["conn_id"], settings["share"], settings["prefix"])
+    return open_azure_file(
+        settings["conn_id"], settings["share"], settings["prefix"], settings["account_name"]
+    )
 
 
 def _open_object_storage(settings: Mapping[str, Any]) -> Store:
