@@ -26,7 +26,14 @@ def get_provider_info() -> dict[str, Any]:
         "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["mlsteps.sensors.reuse"]}],
         "extra-links": ["mlsteps.steps.reuse_link.ReusedFromLink"],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["mlsteps.hooks.workspace"]}],
-        "connection-types": [_WORKSPACE_CONNECTION],
+        "connection-types": [_WORKSPACE_CONNECTION, _DATASTORE_CONNECTION],
+        "asset-uris": [
+            {
+                "schemes": ["x-mlsteps"],
+                "handler": None,
+                "to_openlineage_converter": "mlsteps.asset_uris.to_openlineage",
+            }
+        ],
         "config": {"mlsteps": _CONFIG},
     }
 
@@ -56,6 +63,29 @@ _WORKSPACE_CONNECTION: dict[str, Any] = {
     "ui-field-behaviour": {
         "hidden-fields": ["host", "port", "login", "password", "schema"],
         "relabeling": {},
+        "placeholders": {},
+    },
+}
+
+_DATASTORE_CONNECTION: dict[str, Any] = {
+    "connection-type": "mlsteps_datastore",
+    "hook-class-name": "mlsteps.hooks.datastores.DatastoreHook",
+    "hook-name": "mlsteps datastore",
+    "conn-fields": {
+        name: {"label": label, "description": description, "schema": {"type": ["string", "null"]}}
+        for name, label, description in (
+            ("type", "Type", "azure_blob, azure_file, object_storage, folder, or a kind of SQL database."),
+            ("container", "Container", "Of azure_blob."),
+            ("prefix", "Prefix", "The folder of the container or share that is the datastore's root."),
+            ("share", "File share", "Of azure_file."),
+            ("url", "URL", "Of object_storage, such as s3://bucket/folder."),
+            ("path", "Path", "Of folder."),
+            ("conn_id", "Credentials", "Id of the connection that has them. Empty: this one."),
+        )
+    },
+    "ui-field-behaviour": {
+        "hidden-fields": ["port", "schema"],
+        "relabeling": {"login": "Storage account", "password": "Account key", "host": "Account URL"},
         "placeholders": {},
     },
 }

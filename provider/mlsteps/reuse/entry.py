@@ -23,12 +23,14 @@ class EntryOutput:
 
     :param reference: As ``PortDataReference.serialize`` gives it.
     :param manifest: Its files, so that a hit can be checked without another file of the store.
+    :param among_others: Whether files of others may lie beside its own.
     :param marks: What the store knew of each file, such as its tag, by path; see ``data.content.marks_at``.
     """
 
     reference: Mapping[str, Any]
     manifest: Manifest
     marks: Mapping[str, str] | None = None
+    among_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class ReuseEntry:
                 "reference": output.reference,
                 "manifest": json.loads(output.manifest.to_json()),
                 **({} if output.marks is None else {"marks": output.marks}),
+                **({"among_others": True} if output.among_others else {}),
             }
             for name, output in self.outputs.items()
         }
@@ -130,7 +133,8 @@ def _from_json(value: dict[str, Any]) -> ReuseEntry:
 def _output(value: dict[str, Any]) -> EntryOutput:
     manifest = Manifest.from_json(json.dumps(_take(value, "manifest", dict)))
     marks = _take(value, "marks", dict) if "marks" in value else None
-    return EntryOutput(_take(value, "reference", dict), manifest, marks)
+    among_others = value.get("among_others") is True
+    return EntryOutput(_take(value, "reference", dict), manifest, marks, among_others)
 
 
 def _origin(value: dict[str, Any]) -> Origin:

@@ -6,8 +6,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from mlsteps.exceptions import SnapshotException
+from mlsteps.reuse.digest_cache import Tree
 from mlsteps.reuse.snapshot import Snapshot, SnapshotEntry, snapshot_digest
 
 
@@ -59,6 +61,11 @@ def select(snapshot: Snapshot, patterns: Sequence[str]) -> Snapshot:
         _tree=snapshot._tree,
         selected=selected,
     )
+
+
+def nothing_of(directory: Path) -> Snapshot:
+    """The snapshot of a step that runs no code: the same whatever its folder holds."""
+    return SelectedSnapshot(directory, 0, 0, snapshot_digest(()), Tree(None, "nothing", str(directory)))
 
 
 def _check_links(snapshot: Snapshot, selected: Sequence[SnapshotEntry]) -> None:

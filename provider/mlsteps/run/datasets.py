@@ -65,9 +65,10 @@ class DirectInput(str):
         """
         if not self._dataset.get("tabular"):
             raise self._unknown("to_pandas_dataframe")
-        import pandas
+        from importlib import import_module
 
-        return pandas.read_parquet(str(self), engine="pyarrow")
+        # The script's own: what runs beside it brings none.
+        return import_module("pandas").read_parquet(str(self), engine="pyarrow")
 
     def to_path(self) -> list[str]:
         """The paths of the files of a file dataset, below where it stands, each with a slash in front."""

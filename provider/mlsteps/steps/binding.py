@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute import JobInput, JobOutput, StepJob
@@ -11,6 +12,7 @@ from mlsteps.compute.tokens import substitute
 from mlsteps.data import Datastore, OutputFileDatasetConfig, PipelineData
 from mlsteps.data.stores.base import clean_path
 from mlsteps.records import latest_versions, layout, parent_metric_events, read_run, read_steps
+from mlsteps.reuse.selection import nothing_of
 from mlsteps.reuse.snapshot import Snapshot
 from mlsteps.reuse.snapshot_store import store_snapshot
 from mlsteps.run.context import ParentContext, WorkspaceReference
@@ -44,15 +46,8 @@ class BoundStep:
 def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
     """The step as it will run now."""
     step, config = attempt.step, attempt.workspace.config
-    outputs = [_output(attempt, port) for port in step.output_ports]
-    snapshot, archive = store_snapshot(
-        step.source_directory,
-        attempt.records,
-        layout.SNAPSHOTS,
-        config.folder / "snapshots",
-        digest_cache(attempt.workspace),
-        step.taken_along(),
-    )
+    outputs = [_output(attempt, port, resolved) for port in step.output_ports]
+    snapshot, archive = _code(attempt)
     arguments = (substitute(argument, resolved.values) for argument in resolved.arguments)
     job = StepJob(
         id=attempt.step_run_id,
@@ -76,6 +71,21 @@ def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
     )
 
 
+def _code(attempt: Attempt) -> tuple[Snapshot, Path | None]:
+    """The source directory as it is now, and its archive on this machine."""
+    step = attempt.step
+    if not step.runs_code:
+        return nothing_of(step.source_directory), None
+    return store_snapshot(
+        step.source_directory,
+        attempt.records,
+        layout.SNAPSHOTS,
+        attempt.workspace.config.folder / "snapshots",
+        digest_cache(attempt.workspace),
+        step.taken_along(),
+    )
+
+
 def _job_input(given: ResolvedInput) -> JobInput:
     port = given.port
     return JobInput(
@@ -90,8 +100,14 @@ def _job_input(given: ResolvedInput) -> JobInput:
     )
 
 
-def _output(attempt: Attempt, port: OutputPort) -> tuple[JobOutput, Datastore]:
+def _output(attempt: Attempt, port: OutputPort, resolved: ResolvedStep) -> tuple[JobOutput, Datastore]:
     data = port.data
+    fixed = attempt.step.output_place(resolved)
+    if fixed is not None:
+        place, path = fixed
+        return JobOutput(
+            port.name, port.token, port.variable, place.store, path, create_directory=False
+        ), place
     datastore = output_datastore(attempt.step, attempt.workspace, port)
     if isinstance(data, PipelineData):
         upload = data.output_mode == "upload"

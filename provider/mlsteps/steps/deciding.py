@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +107,8 @@ class Decider:
             store = self.workspace.open_store(reference["datastore"])
             cache = digest_cache(self.workspace)
             found = damage(output.manifest, store, reference["path"], cache, output.marks)
+            if output.among_others:
+                found = replace(found, added=())
         except (MlstepsException, OSError) as error:
             return Decision.unreadable(f"output {name!r} cannot be checked: {error}")
         if found.missing:

@@ -16,7 +16,7 @@ from mlsteps.exceptions import DataNotFoundException
 from mlsteps.reuse.change import Change
 from mlsteps.reuse.compare import Listing, compare
 from mlsteps.reuse.key import InputKey, Key, hidden
-from mlsteps.reuse.selection import select
+from mlsteps.reuse.selection import nothing_of, select
 from mlsteps.reuse.snapshot import Snapshot, hash_paths, take_snapshot
 from mlsteps.steps.binding import configured_variables, output_datastore
 from mlsteps.steps.caches import digest_cache
@@ -77,7 +77,7 @@ class KeyMaker:
         snapshot = snapshot or self._snapshot(resolved)
         contents = {given.port.name: content_of_input(resolved, given) for given in resolved.inputs}
         values, counted = _values_that_count(resolved)
-        environment, packages = self._environment(step.run_configuration)
+        environment, packages = self._environment(step.run_configuration) if step.runs_code else ({}, {})
         parameters: dict[str, Any] = {**counted}
         for name in step.script_params:
             # One that passes a pipeline parameter on under its own name counts as that, with its type.
@@ -106,6 +106,8 @@ class KeyMaker:
 
     def _snapshot(self, resolved: ResolvedStep) -> Snapshot:
         directory, only = resolved.step.source_directory, resolved.step.taken_along()
+        if not resolved.step.runs_code:
+            return nothing_of(directory)
         if directory not in self._snapshots:
             self._snapshots[directory] = take_snapshot(directory, digest_cache(resolved.workspace))
         return select(self._snapshots[directory], only)
@@ -186,6 +188,9 @@ def _input_key(given: ResolvedInput, content: StoredContent) -> InputKey:
 def _declared(resolved: ResolvedStep, port: OutputPort) -> Mapping[str, Any]:
     """What was declared of an output, as far as it changes what is made or where."""
     data = port.data
+    fixed = resolved.step.output_place(resolved)
+    if fixed is not None:
+        return {"type": "place", "datastore": fixed[0].name, "destination": fixed[1]}
     datastore = output_datastore(resolved.step, resolved.workspace, port).name
     if isinstance(data, PipelineData):
         declared = {"is_directory": data.is_directory, "path_on_compute": data.output_path_on_compute}

@@ -118,7 +118,7 @@ def _input(
     elif isinstance(source, DatasetConsumptionConfig):
         return ResolvedInput(port, *find_dataset(step.name, workspace, port, source, parameters))
     elif isinstance(source, PipelineParameter):
-        source = _data_path(step, workspace, port.name, source, parameters[source.name])
+        source = data_path(step.name, workspace, port.name, source, parameters[source.name])
     datastore: Datastore = source.datastore
     if isinstance(source, PortDataReference) and source.workspace == workspace.locator:
         datastore = Datastore(workspace, source.datastore_name)  # whose settings have been read already
@@ -143,13 +143,13 @@ def _input(
     return ResolvedInput(port, store, path, described)
 
 
-def _data_path(
-    step: PipelineStep, workspace: Workspace, port: str, parameter: PipelineParameter, value: str
+def data_path(
+    step: str, workspace: Workspace, port: str, parameter: PipelineParameter, value: str
 ) -> DataReference:
     """The data that a DataPath parameter's value ``datastore/path`` points at."""
     name, slash, path = str(value).partition("/")
     if not slash:
         raise StepDefinitionError(
-            step.name, parameter.name, f"{value!r} is no data path", "Write it as datastore/path."
+            step, parameter.name, f"{value!r} is no data path", "Write it as datastore/path."
         )
     return DataReference(Datastore(workspace, name or None), port, path)

@@ -124,6 +124,7 @@ def keep_result(
                 _portable(reference),
                 outcome.manifests[name],
                 marks_at(workspace.open_store(reference["datastore"]), reference["path"]),
+                keyed.resolved.step.outputs_lie_among_others,
             )
             for name, reference in record.outputs.items()
         },
