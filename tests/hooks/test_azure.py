@@ -145,3 +145,12 @@ def test_what_opens_no_account_is_told_without_its_secrets(connect: Connect) -> 
     with pytest.raises(DatastoreException) as told:
         azure_account("malformed").client  # noqa: B018
     assert "hush" not in str(told.value)
+
+
+def test_requests_are_not_told_one_by_one(
+    connect: Connect, azurite: Azurite, caplog: pytest.LogCaptureFixture
+) -> None:
+    connect("blobs", extra={"connection_string": azurite.connection_string})
+    with caplog.at_level("INFO"):
+        use("blobs")
+    assert "Request" not in caplog.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import re
 import threading
@@ -79,6 +80,10 @@ def _options(limits: RetryLimits) -> dict[str, Any]:
     from requests import Session
     from requests.adapters import HTTPAdapter
 
+    for name in ("azure.core", "azure.identity"):
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:  # otherwise each request is told, in ten lines
+            logger.setLevel(logging.WARNING)
     session = Session()
     for scheme in ("https://", "http://"):
         # Tries again are the retry policy's, which knows what may be sent twice.
