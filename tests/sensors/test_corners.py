@@ -49,7 +49,7 @@ def test_a_mapped_step_is_reused_element_by_element(project: Project) -> None:
 
     assert run("a", "b") == {"each[0]": "success", "each[1]": "success"}
     assert run("b", "c") == {"each[0]": "skipped", "each[1]": "success"}
-    assert count.read_text() == "abc"
+    assert sorted(count.read_text()) == ["a", "b", "c"]  # mapped tasks start in any order
 
 
 def test_a_result_of_inputs_that_changed_meanwhile_is_not_kept(project: Project) -> None:
