@@ -16,6 +16,7 @@ _PUBLIC = {
     "DataPath": "mlsteps.data",
     "DataPathComputeBinding": "mlsteps.data",
     "DataReference": "mlsteps.data",
+    "DataTransferStep": "mlsteps.steps.data_transfer_step",
     "Dataset": "mlsteps.data.datasets",
     "DatasetConsumptionConfig": "mlsteps.data",
     "Datastore": "mlsteps.data",
@@ -38,6 +39,8 @@ _PUBLIC = {
     "StepSequence": "mlsteps.steps",
     "TabularDataset": "mlsteps.data.datasets",
     "Workspace": "mlsteps.workspace",
+    "data_asset": "mlsteps.steps.lineage",
+    "output_asset": "mlsteps.steps.lineage",
 }
 
 __all__ = [  # literal, because type checkers read it; a test holds it against _PUBLIC
@@ -45,6 +48,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "DataPath",
     "DataPathComputeBinding",
     "DataReference",
+    "DataTransferStep",
     "Dataset",
     "DatasetConsumptionConfig",
     "Datastore",
@@ -68,6 +72,8 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "TabularDataset",
     "Workspace",
     "__version__",
+    "data_asset",
+    "output_asset",
 ]
 
 if TYPE_CHECKING:
@@ -91,6 +97,8 @@ if TYPE_CHECKING:
     from mlsteps.runs import Experiment, PipelineRun, StepRun
     from mlsteps.sensors import ReuseSensor
     from mlsteps.steps import PythonScriptStep, StepSequence
+    from mlsteps.steps.data_transfer_step import DataTransferStep
+    from mlsteps.steps.lineage import data_asset, output_asset
     from mlsteps.workspace import Workspace
 
 

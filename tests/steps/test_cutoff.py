@@ -135,13 +135,14 @@ def test_a_step_behind_a_task_of_another_kind_decides_for_itself(steps: Steps) -
 
 
 def test_a_step_that_cuts_others_off_hands_its_outputs_on_all_the_same(steps: Steps) -> None:
-    project, seen = steps.project, steps.project.root / "seen.json"
+    project = steps.project
 
     def pipeline() -> DAG:
         with DAG("reading") as dag:
 
             @task(trigger_rule="none_failed")
             def read(one: Any, all_of_two: Any) -> None:
+                seen = project.root / f"seen-{one.name}.json"
                 seen.write_text(json.dumps([one.path_on_datastore, sorted(all_of_two)]))
 
             reuse = ReuseSensor(task_id="reuse")
@@ -162,7 +163,11 @@ def test_a_step_that_cuts_others_off_hands_its_outputs_on_all_the_same(steps: St
         "again": "success",
     }
     assert started(project, run, "ab") == ["a"]
-    assert json.loads(seen.read_text())[1] == ["data_a"]
+    read_first, read_again = (
+        json.loads((project.root / f"seen-{name}.json").read_text()) for name in ("data_a", "data_b")
+    )
+    assert read_first[1] == ["data_b"]
+    assert read_again[1] == ["data_a"]
 
 
 def test_trouble_with_the_look_behind_costs_nothing_but_starts(

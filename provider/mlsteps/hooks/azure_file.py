@@ -57,7 +57,7 @@ def _any_client(connection: Connection, share: str) -> ShareClient:
         return ShareClient(url, share, credential=sas.partition("?")[2] or sas.lstrip("?"))
     credential: Any = credential_of(connection, extra)
     # With a token instead of a key, the service wants to know that file permissions are to be passed over.
-    options = {} if isinstance(credential, str) else {"token_intent": "backup"}
+    options: dict[str, Any] = {} if isinstance(credential, str) else {"token_intent": "backup"}
     return ShareClient(url, share, credential=credential, **options)
 
 

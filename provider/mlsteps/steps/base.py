@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import BaseOperator, TriggerRule, XComArg
+from airflow.sdk import TriggerRule, XComArg
 
 from mlsteps.compat import XComNotFound, allow_references, current_dag
 from mlsteps.compute.base import ComputeTarget
@@ -19,6 +19,7 @@ from mlsteps.steps.arguments import Declaration, declare, is_filled_in_later
 from mlsteps.steps.declaration import StepMeta, by_keyword, independent_copy
 from mlsteps.steps.directories import find_directory
 from mlsteps.steps.form import add_form_fields, offer_regeneration
+from mlsteps.steps.lineage import LineageOfStep, with_lineage
 from mlsteps.steps.parameters import named_parameters
 from mlsteps.steps.ports import (
     InputPort,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
     from mlsteps.compute import JobWatcher
     from mlsteps.data import Datastore, PortDataReference
+    from mlsteps.steps.resolving import ResolvedStep
 
 allow_references()
 
@@ -49,7 +51,7 @@ SKIP, SUCCESS = "skip", "success"
 _A_DAY = timedelta(days=1)
 
 
-class PipelineStep(BaseOperator, metaclass=StepMeta):
+class PipelineStep(LineageOfStep, metaclass=StepMeta):
     """One step of a pipeline, as an Airflow operator.
 
     Order comes from the data: where one step's output is another's input, Airflow has the edge, whichever was
@@ -194,7 +196,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
 
         :param declared: What the step was constructed with.
         """
-        self.declared_arguments = declared
+        self.__dict__.update(declared_arguments=declared, declares_lineage=True)
         # A step without a folder or DAG of its own may get both from a Pipeline, which then checks.
         if declared.get("source_directory") is not None or self.get_dag() is not None:
             self.check_source(self.source_directory)
@@ -203,6 +205,19 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         links.register(self)
 
     # What a subclass says
+
+    runs_code: ClassVar[bool] = True
+    """Whether it runs something of its source directory, in an environment."""
+
+    outputs_lie_among_others: bool = False
+    """Whether files of others may lie where its outputs are."""
+
+    def output_place(self, resolved: ResolvedStep) -> tuple[Datastore, str] | None:
+        """Datastore and path of its one output, where that is declared; None is a place of each try's own.
+
+        :raises StepDefinitionError: the output cannot be there.
+        """
+        return None
 
     def command(self) -> tuple[str, ...]:
         """The command that is run, before the arguments; ``python`` is the environment's interpreter."""
@@ -316,7 +331,8 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
             given.setdefault("task_display_name", name)
         if "trigger_rule" not in (dag.default_args if dag is not None else {}):
             given.setdefault("trigger_rule", TriggerRule.NONE_FAILED)
-        return super().partial(**{**given, "name": name, "upstream_outputs": made})
+        partial = super().partial(**{**given, "name": name, "upstream_outputs": made})
+        return with_lineage(partial, inputs, make_outputs(name, given.get("outputs")))
 
     def resolve_template_files(self) -> None:
         """Called by Airflow when a DAG is complete, which is when a missing maker of an input can be known.
@@ -337,6 +353,7 @@ class PipelineStep(BaseOperator, metaclass=StepMeta):
         """
         from mlsteps.steps.upstream import made_upstream
 
+        self.declares_lineage = False
         self.upstream_outputs = made_upstream(self, context)
         try:
             super().render_template_fields(context, jinja_env)

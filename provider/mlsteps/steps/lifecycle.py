@@ -13,6 +13,8 @@ from mlsteps.steps.ending import raise_if_canceled, raise_if_failed, raise_if_sk
 from mlsteps.steps.flight import Flight
 from mlsteps.steps.journal import StepJournal
 from mlsteps.steps.keys import KeyMaker
+from mlsteps.steps.lineage import announce, withhold
+from mlsteps.steps.openlineage import Progress
 from mlsteps.steps.publishing import publish
 from mlsteps.steps.registering import register_outputs
 from mlsteps.steps.resolving import resolve
@@ -42,6 +44,7 @@ def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReferenc
         compute_target = step.resolve_compute_target(attempt.workspace)
         keyed = KeyMaker().key_of(resolve(step, attempt.workspace, attempt.parameters))
         journal.resolved(keyed)
+        step.progress = Progress(keyed.resolved, journal)
         with Flight(attempt, keyed).decided() as flight:
             journal.decided(flight.decision)
             if flight.entry is not None:
@@ -78,8 +81,10 @@ def _hand_on(
         ti.xcom_push(key=name, value=reference)
     ti.xcom_push(key=REUSE_KEY, value=flight.decision.in_words())
     if flight.entry is None:
+        announce(attempt, context, references)
         _skip_unchanged(attempt, context, references)
         return
+    withhold(step)
     step.reused_from_url = ReusedFromLink.url(flight.entry.origin)
     if step.skips_when_reused:
         ti.xcom_push(key="return_value", value=dict(references))
