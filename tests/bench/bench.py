@@ -27,6 +27,7 @@ from bench.edits import edits  # noqa: E402
 from bench.hashing import hashing  # noqa: E402
 from bench.reruns import planning, reruns  # noqa: E402
 from bench.scheduled import step_overhead  # noqa: E402
+from bench.transfers import transfers  # noqa: E402
 
 
 def main() -> int:
@@ -52,6 +53,7 @@ def main() -> int:
             "plan": lambda: planning(folder, 3 if quick else 7, tell),
             "edits": lambda: edits(folder, tell),
             "reruns": lambda: reruns(folder, 2 if quick else 5, tell, plain=(10,) if quick else (10, 100)),
+            "transfers": lambda: transfers(folder, 2 if quick else 5, tell),
         }
         for part in options.only or parts:
             lines += parts[part]()
@@ -73,7 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=["run", "import", "parse", "growth", "hashing", "plan", "edits", "reruns"],
+        choices=["run", "import", "parse", "growth", "hashing", "plan", "edits", "reruns", "transfers"],
         help="a part; may be repeated",
     )
     return parser.parse_args()

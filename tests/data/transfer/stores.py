@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import builtins
 import hashlib
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
+from uuid import uuid4
 
+from mlsteps.cli.azurite import Azurite
 from mlsteps.data.stores import FileInfo, FolderStore, Store
+from mlsteps.data.stores.azure_account import AzureAccount, RetryLimits
+from mlsteps.data.stores.azure_blob import AzureBlobStore
+from servers.azurite import QUICK
 
 
 class PlainStore(Store):
@@ -55,3 +62,38 @@ def tree(store: Store, path: str = "") -> dict[str, bytes]:
     """Every file below a path with its content."""
     below = f"{path}/" if path else ""
     return {info.path[len(below) :]: store.read(info.path) for info in store.list(path)}
+
+
+class TwoAccounts(Azurite):
+    """An Azurite with a second account."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._other_key = base64.b64encode(secrets.token_bytes(64)).decode()
+
+    def __enter__(self) -> TwoAccounts:
+        key = self._key
+        self._key = f"{key};other:{self._other_key}"  # as it reads its accounts
+        try:
+            super().__enter__()
+        finally:
+            self._key = key
+        return self
+
+    @property
+    def other(self) -> str:
+        """The connection string of the second account."""
+        first = self.connection_string
+        return first.replace("mlsteps", "other").replace(self._key, self._other_key)
+
+
+def blobs_of(text: str, limits: RetryLimits = QUICK) -> AzureBlobStore:
+    """A store on a container of its own, opened by a connection string."""
+    from azure.storage.blob import BlobServiceClient
+
+    account = AzureAccount(
+        lambda options: BlobServiceClient.from_connection_string(text, **options),
+        "the test's account",
+        limits,
+    )
+    return AzureBlobStore(account, f"test-{uuid4().hex[:20]}", "root", create_if_not_exists=True)

@@ -5,25 +5,29 @@ from __future__ import annotations
 import builtins
 import io
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from uuid import uuid4
 
 from mlsteps.data.stores.azure_account import AzureAccount, error_code, explained
-from mlsteps.data.stores.azure_blocks import download_file, upload_bytes, upload_file
+from mlsteps.data.stores.azure_blocks import THREADS, download_file, in_order, upload_bytes, upload_file
+from mlsteps.data.stores.azure_listing import list_blobs
+from mlsteps.data.stores.azure_properties import DIGEST_KEY, info_of, is_folder, marked
+from mlsteps.data.stores.azure_quick import QuickRequests
+from mlsteps.data.stores.azure_signing import Signer
 from mlsteps.data.stores.base import FileInfo, Store, exact_path
 from mlsteps.exceptions import UserErrorException
-from mlsteps.launcher.digest import FILE_PREFIX
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
+    from azure.storage.blob import BlobClient, ContainerClient
 
-# Metadata of blobs that we wrote. A blob that is overwritten loses them, so they always fit its content.
-DIGEST_KEY = "mlstepsdigest"
 _WRITER_KEY = "mlstepswriter"
-_FOLDER_KEY = "hdi_isfolder"
+
+__all__ = ["DIGEST_KEY", "AzureBlobStore"]
 
 T = TypeVar("T")
 
@@ -45,13 +49,15 @@ class AzureBlobStore(Store):
         self.account = account
         self.container = container
         self.prefix = exact_path(prefix, "prefix")
+        self.signer = Signer(account)
+        self.copies_blocks = True  # until the service says that it cannot
         self._create = create_if_not_exists
 
     def __repr__(self) -> str:
         return f"AzureBlobStore({self.container!r}, {self.prefix!r})"
 
     def url(self, path: str) -> str:
-        parts = (self._endpoint, self.container, self.prefix, exact_path(path))
+        parts = (self.endpoint, self.container, self.prefix, exact_path(path))
         return "/".join(part for part in parts if part)
 
     def stat(self, path: str) -> FileInfo | None:
@@ -62,28 +68,26 @@ class AzureBlobStore(Store):
                 found = self.blob(path).get_blob_properties()
         except FileNotFoundError:
             return None
-        return None if _is_folder(found) else self._info(found)
+        return None if is_folder(found) else self._here(info_of(found))
 
     def list(self, prefix: str = "") -> Iterator[FileInfo]:
-        start = self._name(prefix)
+        start = self.name(prefix)
         if exact_path(prefix) and (single := self.stat(prefix)) is not None:
             yield single
         try:
             with self.telling("Listing", prefix):
-                below = f"{start}/" if start else None
-                for found in self._client.list_blobs(name_starts_with=below, include=["metadata"]):
-                    if not _is_folder(found):
-                        yield self._info(found)
+                for found in list_blobs(self, f"{start}/" if start else ""):
+                    yield self._here(found)
         except FileNotFoundError:
             return
 
     def list_names(self, folder: str = "") -> builtins.list[str]:
-        start = self._name(folder)
+        start = self.name(folder)
         below = f"{start}/" if start else ""
         names = set()
         try:
             with self.telling("Listing", folder):
-                for found in self._client.walk_blobs(name_starts_with=below or None, delimiter="/"):
+                for found in self.container_client.walk_blobs(name_starts_with=below or None, delimiter="/"):
                     names.add(found.name[len(below) :].rstrip("/"))
         except FileNotFoundError:
             return []
@@ -92,7 +96,7 @@ class AzureBlobStore(Store):
     def open(self, path: str) -> BinaryIO:
         with self.telling("Reading", path):
             downloader = self.blob(path).download_blob()
-        if _is_folder(downloader.properties):
+        if is_folder(downloader.properties):
             raise FileNotFoundError(f"There is a folder and no file at {self.url(path)}")
         stream = _BlobStream(downloader.chunks(), lambda: self.telling("Reading", path))
         return cast("BinaryIO", io.BufferedReader(stream, 1 << 20))
@@ -102,7 +106,7 @@ class AzureBlobStore(Store):
             return bytes(self.blob(path).download_blob().readall())
 
     def write(self, path: str, data: bytes, durable: bool = True) -> None:
-        self.writing(path, lambda: upload_bytes(self.blob(path), data, _marked))
+        self.writing(path, lambda: upload_bytes(self.blob(path), data, marked))
 
     def create(self, path: str, data: bytes) -> bool:
         from azure.core.exceptions import ResourceExistsError
@@ -113,7 +117,7 @@ class AzureBlobStore(Store):
             blob = self.blob(path)
             try:
                 upload_bytes(
-                    blob, data, lambda digest: {**_marked(digest), _WRITER_KEY: writer}, overwrite=False
+                    blob, data, lambda digest: {**marked(digest), _WRITER_KEY: writer}, overwrite=False
                 )
             except ResourceExistsError:
                 # The answer to an earlier try of this very request may have been lost.
@@ -123,7 +127,7 @@ class AzureBlobStore(Store):
         return self.writing(path, create)
 
     def put_file(self, source: Path, path: str) -> None:
-        self.writing(path, lambda: upload_file(self.blob(path), source, _marked))
+        self.writing(path, lambda: upload_file(self.blob(path), source, marked))
 
     def get_file(self, path: str, target: Path) -> None:
         with self.telling("Reading", path):
@@ -140,16 +144,37 @@ class AzureBlobStore(Store):
         with self.telling("Deleting", path), suppress(ResourceNotFoundError):
             self.blob(path).delete_blob(delete_snapshots="include")
 
+    def copy_here(self, source: Store, source_path: str, path: str) -> bool:
+        from mlsteps.data.stores.azure_copy import copy_blob
+
+        self.blob(path)
+        if not isinstance(source, AzureBlobStore):
+            return False
+        info = source.stat(source_path)
+        if info is None:
+            raise FileNotFoundError(f"There is no file at {source.url(source_path)}")
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="copies") as pool:
+            return copy_blob(
+                source, info, self, path, lambda work, items: in_order(work, items, pool, THREADS)
+            )
+
+    def signed_url(self, path: str, seconds: float, *, write: bool = False) -> str | None:
+        blob = self.blob(path)
+        if not self.signer.can_sign:
+            return None
+        with self.telling("Signing a URL of", path):
+            return f"{blob.url.partition('?')[0]}?{self.signer.blob(blob, seconds, write=write)}"
+
     def blob(self, path: str) -> BlobClient:
         """The SDK's client for one blob."""
-        name = self._name(path)
+        name = self.name(path)
         if not exact_path(path):
             raise UserErrorException(f"{self.url('')} is the datastore itself, not a file on it.")
         if "\\" in name:
             raise UserErrorException(
                 f"A blob cannot be called {name!r}: Azure takes a backslash for a slash. Rename the file."
             )
-        return self._client.get_blob_client(name)
+        return self.container_client.get_blob_client(name)
 
     def writing(self, path: str, write: Callable[[], T]) -> T:
         """Write; where the container is missing and may be made, make it and write again."""
@@ -162,22 +187,31 @@ class AzureBlobStore(Store):
                 if error_code(error) != "ContainerNotFound" or not self._create:
                     raise
             with suppress(ResourceExistsError):
-                self._client.create_container()
+                self.container_client.create_container()
             return write()
 
-    def _name(self, path: str) -> str:
+    def name(self, path: str) -> str:
+        """The blob's name in the container."""
         return "/".join(part for part in (self.prefix, exact_path(path)) if part)
 
-    def _info(self, found: BlobProperties) -> FileInfo:
-        below = len(self.prefix) + 1 if self.prefix else 0
-        return FileInfo(found.name[below:], found.size, _content(found), _tag(found))
+    def _here(self, found: FileInfo) -> FileInfo:
+        return replace(found, path=found.path[len(self.prefix) + 1 :]) if self.prefix else found
 
     @cached_property
-    def _client(self) -> ContainerClient:
+    def quick(self) -> QuickRequests | None:
+        """What makes simple requests with less ado; None where that cannot be."""
+        url = f"{self.endpoint}/{self.container}"
+        made = QuickRequests(url, self.container, self.signer, self.account.limits)
+        return made if made.works else None
+
+    @cached_property
+    def container_client(self) -> ContainerClient:
+        """The SDK's client for the container."""
         return self.account.client.get_container_client(self.container)
 
     @cached_property
-    def _endpoint(self) -> str:
+    def endpoint(self) -> str:
+        """Where the account's containers are."""
         client = self.account.client
         return f"{client.scheme}://{client.primary_hostname}"
 
@@ -218,28 +252,3 @@ class _BlobStream(io.RawIOBase):
         buffer[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
-
-
-def _marked(digest: str) -> dict[str, str]:
-    return {DIGEST_KEY: digest}
-
-
-def _is_folder(found: BlobProperties) -> bool:
-    """Whether a blob only stands for a folder, as where a namespace is hierarchical."""
-    return str((found.metadata or {}).get(_FOLDER_KEY, "")).lower() == "true"
-
-
-def _content(found: BlobProperties) -> str | None:
-    """What is known of a blob's bytes. Only a block blob loses its metadata and MD5 with its content."""
-    if str(getattr(found.blob_type, "value", found.blob_type)) == "BlockBlob":
-        digest = (found.metadata or {}).get(DIGEST_KEY, "")
-        if digest.startswith(FILE_PREFIX):
-            return str(digest)
-        md5 = found.content_settings.content_md5
-        if md5:
-            return f"md5:{bytes(md5).hex()}"
-    return f"etag:{_tag(found)}"
-
-
-def _tag(found: BlobProperties) -> str:
-    return str(found.etag).strip('"')

@@ -16,7 +16,7 @@ from mlsteps.launcher import atomic
 from mlsteps.launcher.digest import CHUNK_SIZE, FILE_PREFIX, FileDigest, changed_meanwhile
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient, BlobProperties
+    from azure.storage.blob import BlobClient, BlobProperties, ContentSettings
 
 assert TRANSFER_SIZE == CHUNK_SIZE  # a block is a chunk, so its id can hold the chunk's hash
 
@@ -64,11 +64,12 @@ def upload_file(
             data = os.pread(file.fileno(), min(length, size - start), start)
             if len(data) != min(length, size - start):
                 raise changed_meanwhile(source)
-            name = ids.of(start // length, data)
-            if not ids.is_there(name, data):
+            hashed = _chunks(data)
+            name = ids.of(start // length, hashed)
+            if not ids.is_there(name, len(data)):
                 blob.stage_block(name, data, validate_content=True)
             told(len(data))
-            return name, _chunks(data)
+            return name, hashed
 
         with ThreadPoolExecutor(threads, thread_name_prefix="blocks") as pool:
             sent = list(in_order(send, range(0, size, length), pool, 2 * threads))
@@ -167,20 +168,30 @@ class BlockIds:
                 f"ours. Azure drops them a week after they came; or delete the blob."
             )
 
-    def of(self, number: int, data: bytes) -> str:
-        """The id of a block: its number, and as much of its hash as there is room for."""
-        return f"{number:05d}-{hashlib.sha256(data).hexdigest()}"[: self._width].ljust(self._width, "-")
+    def of(self, number: int, hashed: Sequence[bytes]) -> str:
+        """The id of a block: its number, and as much of its hash as there is room for.
 
-    def is_there(self, name: str, data: bytes) -> bool:
+        :param hashed: The hashes of its chunks, or what else tells it apart.
+        """
+        tag = hashed[0] if len(hashed) == 1 else hashlib.sha256(b"".join(hashed)).digest()
+        return f"{number:05d}-{tag.hex()}"[: self._width].ljust(self._width, "-")
+
+    def is_there(self, name: str, size: int) -> bool:
         """Whether an earlier upload has sent this block already."""
-        return self._waiting.get(name) == len(data)
+        return self._waiting.get(name) == size
 
 
-def commit_blocks(blob: BlobClient, names: Sequence[str], metadata: Mapping[str, str]) -> None:
+def commit_blocks(
+    blob: BlobClient,
+    names: Sequence[str],
+    metadata: Mapping[str, str],
+    settings: ContentSettings | None = None,
+) -> None:
     """Make blocks the blob's content, in this order."""
     from azure.storage.blob import BlobBlock, BlockState
 
-    blob.commit_block_list([BlobBlock(name, BlockState.LATEST) for name in names], metadata=dict(metadata))
+    blocks = [BlobBlock(name, BlockState.LATEST) for name in names]
+    blob.commit_block_list(blocks, metadata=dict(metadata), content_settings=settings)
 
 
 def block_length(size: int) -> int:

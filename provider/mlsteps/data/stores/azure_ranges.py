@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data.stores.azure_account import safe_text
@@ -17,6 +18,25 @@ if TYPE_CHECKING:
 
 class ChangedMeanwhile(DatastoreException):
     """A blob is no longer the version that was to be read."""
+
+
+def read_pieces(
+    store: AzureBlobStore, info: FileInfo, start: int, length: int, piece: int, compared: bool
+) -> Iterator[bytes | memoryview]:
+    """Bytes of a blob, in pieces of a length, as they come. Each is true until the next one is asked for.
+
+    :param compared: Whether what comes will be compared with what is known of the blob.
+    :raises ChangedMeanwhile, FileNotFoundError: as for `read_range`.
+    """
+    end = start + length
+    if compared and length and store.quick:
+        for part in store.quick.pieces(store.name(info.path), info, start, length, piece):
+            start += len(part)
+            yield part
+    while start < end:
+        data = read_range(store, info, start, min(piece, end - start))
+        start += len(data)
+        yield data
 
 
 def read_range(store: AzureBlobStore, info: FileInfo, start: int, length: int) -> bytes:

@@ -11,14 +11,20 @@ from typing import Any
 
 from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.data.stores.azure_blocks import block_length
+from mlsteps.data.stores.azure_copy import ONE_REQUEST, copy_blob
+from mlsteps.data.stores.azure_ranges import ChangedMeanwhile
 from mlsteps.data.stores.base import FileInfo
 from mlsteps.data.transfer.identity import MD5_PREFIX, known_content
 from mlsteps.data.transfer.listings import Place
+from mlsteps.data.transfer.partials import Data
 from mlsteps.data.transfer.readers import ListedLongAgo, Reader, SourceChanged, gone, reader_of
 from mlsteps.data.transfer.work import Work
-from mlsteps.data.transfer.writers import BlobWriter, FolderWriter, Writer
+from mlsteps.data.transfer.writers import LARGE, BlobWriter, FolderWriter, Writer
 from mlsteps.exceptions import DatastoreException
 from mlsteps.launcher.digest import FILE_PREFIX, FileDigest
+
+# Pieces that one thread reads in one go: few requests for a large file.
+_SPAN = 8
 
 
 class FileCopier:
@@ -28,6 +34,14 @@ class FileCopier:
         self._source = source
         self._target = target
         self._work = work
+        self._by_service = True
+
+    def uses_all_threads(self, info: FileInfo) -> bool:
+        """Whether several threads copy a file of this size; then the caller's own has to wait for them."""
+        by_service = self._by_service and isinstance(self._source.store, AzureBlobStore)
+        if by_service and isinstance(self._target.store, AzureBlobStore):
+            return info.size > ONE_REQUEST
+        return info.size > LARGE
 
     def copy(self, path: str, info: FileInfo) -> None:
         """Copy the file that was listed, as it is now; when this returns it stands there, verified.
@@ -53,6 +67,9 @@ class FileCopier:
     def _copy(self, path: str, info: FileInfo) -> str:
         self._work.check()
         store, place = self._target.store, self._target.join(path)
+        if self._copied_by_service(info, place):
+            self._work.meter.arrived(info.size)
+            return "service"
         if isinstance(store, AzureBlobStore):
             with closing(reader_of(self._source, path, info)) as reader:
                 return self._through_here(path, reader, BlobWriter(store, place, reader.size))
@@ -62,6 +79,20 @@ class FileCopier:
                 writer = FolderWriter(local, reader.version, reader.size, block_length(reader.size))
                 return self._through_here(path, reader, writer)
         return self._as_a_whole(path, info)
+
+    def _copied_by_service(self, info: FileInfo, place: str) -> bool:
+        source, target, work = self._source.store, self._target.store, self._work
+        if not self._by_service:
+            return False
+        try:
+            if isinstance(source, AzureBlobStore) and isinstance(target, AzureBlobStore):
+                done = copy_blob(source, info, target, place, work.in_order, work.check)
+            else:
+                done = target.copy_here(source, info.path, place)
+        except (ChangedMeanwhile, FileNotFoundError):
+            raise ListedLongAgo(source.url(info.path)) from None
+        self._by_service = done
+        return done
 
     def _through_here(self, path: str, reader: Reader, writer: Writer) -> str:
         discard = True
@@ -81,46 +112,76 @@ class FileCopier:
         return verified
 
     def _pieces(self, reader: Reader, writer: Writer) -> tuple[str, str | None]:
-        """Move all of it; returns the digest of what arrived, and its MD5 if that can be told."""
+        """Move all of it; returns the digest of what arrived, and its MD5 if that is known of the source."""
         length = block_length(reader.size)
-        work = self._work
-        only = reader.size <= length
-        md5: Any = hashlib.md5(usedforsecurity=False) if (reader.known or "").startswith(MD5_PREFIX) else None
+        count = -(-reader.size // length)
+        known = reader.known or ""
+        with_md5 = known.startswith(MD5_PREFIX) and (count <= 1 or writer.reads_back)
+        reader.compared = with_md5 or known.startswith(FILE_PREFIX)
+        md5: Any = hashlib.md5(usedforsecurity=False)
+        chunks: list[bytes] = []
+        if count <= 1:
+            data = next(self._read(reader, 0, 1, length), b"")
+            if with_md5:
+                md5.update(data)
+            chunks += writer.put(0, data)
+            self._work.meter.arrived(len(data))
+        else:
+            moved = self._in_sequence if reader.in_sequence else self._in_parallel
+            for number, hashes in enumerate(moved(reader, writer, length, count)):
+                chunks += hashes
+                if with_md5:
+                    md5.update(writer.read_back(number))
+        digest = FileDigest(reader.size, tuple(chunks)).text
+        return digest, MD5_PREFIX + md5.hexdigest() if with_md5 else None
 
-        def read(number: int) -> bytes:
-            count = min(length, reader.size - number * length)
-            work.bandwidth.take(count)
-            return reader.read(number * length, count)
+    def _in_parallel(self, reader: Reader, writer: Writer, length: int, count: int) -> Iterator[list[bytes]]:
+        """Move pieces by all threads, each of which takes some that follow each other."""
+        span = max(1, min(_SPAN, count // (2 * self._work.parallel)))
 
-        def move(piece: tuple[int, bytes | None]) -> list[bytes]:
+        def move(first: int) -> list[list[bytes]]:
+            numbers = range(first, min(first + span, count))
+            there = {number: writer.there(number) for number in numbers}
+            moved = []
+            data: Iterator[Data] | None = None
+            for number in numbers:
+                hashes = there[number]
+                if hashes is not None:
+                    data = None
+                else:
+                    if data is None:
+                        end = next(
+                            (other for other in numbers if other > number and there[other]), numbers.stop
+                        )
+                        data = self._read(reader, number, end, length)
+                    hashes = writer.put(number, next(data))
+                self._work.meter.arrived(min(length, reader.size - number * length))
+                moved.append(hashes)
+            return moved
+
+        for moved in self._work.in_order(move, range(0, count, span)):
+            yield from moved
+
+    def _in_sequence(self, reader: Reader, writer: Writer, length: int, count: int) -> Iterator[list[bytes]]:
+        """Read pieces here, one after the other, and write them by all threads."""
+
+        def move(piece: tuple[int, Data]) -> list[bytes]:
             number, data = piece
-            work.check()
-            hashes = None if only else writer.there(number)
-            if hashes is None:
-                if data is None:
-                    data = read(number)
-                if only and md5:
-                    md5.update(data)
-                hashes = writer.put(number, data)
-            work.meter.arrived(min(length, reader.size - number * length))
+            hashes = writer.there(number) or writer.put(number, data)
+            self._work.meter.arrived(len(data))
             return hashes
 
-        def pieces() -> Iterator[tuple[int, bytes | None]]:
-            for number in range(max(1, -(-reader.size // length))):
-                yield number, read(number) if reader.in_sequence else None
+        return self._work.in_order(move, enumerate(self._read(reader, 0, count, length)))
 
-        if only:
-            chunks = move(next(pieces()))
-        else:
-            chunks = []
-            for number, hashes in enumerate(work.in_order(move, pieces())):
-                chunks += hashes
-                if md5 and (back := writer.read_back(number)) is not None:
-                    md5.update(back)
-                elif md5:
-                    md5 = None
-        text = FileDigest(reader.size, tuple(chunks)).text
-        return text, MD5_PREFIX + md5.hexdigest() if md5 else None
+    def _read(self, reader: Reader, first: int, end: int, length: int) -> Iterator[Data]:
+        start = first * length
+        left = min(end * length, reader.size) - start
+        pieces = reader.read(start, left, length)
+        while left > 0:
+            self._work.bandwidth.take(min(length, left))
+            data = next(pieces)
+            left -= len(data)
+            yield data
 
     def _verify(self, path: str, known: str | None, digest: str, md5: str | None) -> str:
         """How what arrived was found to be what the source's store knows; empty if it knows nothing."""
@@ -146,8 +207,8 @@ class FileCopier:
         there = store.stat(place)
         if there is None or there.size != reader.size:
             raise DatastoreException(
-                f"Writing {self._target.url(path)!r}: what stands there does not have the {reader.size} bytes "
-                f"that were written. See that nobody else writes to it."
+                f"Writing {self._target.url(path)!r}: what stands there does not have the {reader.size} "
+                f"bytes that were written. See that nobody else writes to it."
             )
         return verified if known_content(there) else "size"
 

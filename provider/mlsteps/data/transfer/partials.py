@@ -16,8 +16,11 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 from mlsteps.launcher.digest import CHUNK_SIZE
+
+Data: TypeAlias = bytes | memoryview
 
 # As ``atomic.TEMPORARY``, which no listing shows; no process id has a zero in front.
 _DATA, _LIST = "00", "01"
@@ -56,7 +59,7 @@ class Partial:
         hashes = chunk_hashes(self.read(number))
         return hashes if b"".join(hashes) == recorded else None
 
-    def put(self, number: int, data: bytes) -> list[bytes]:
+    def put(self, number: int, data: Data) -> list[bytes]:
         """Write a piece; returns the hashes of its chunks."""
         hashes = chunk_hashes(data)
         view = memoryview(data)
@@ -134,7 +137,7 @@ def clear_leftovers(folders: Iterable[Path], only: Path | None = None) -> None:
                 _delete_unlocked(folder / f"{found[1]}{_DATA}{found[3]}", folder / name)
 
 
-def chunk_hashes(data: bytes) -> list[bytes]:
+def chunk_hashes(data: Data) -> list[bytes]:
     """The SHA-256 of each chunk of a piece."""
     if len(data) <= CHUNK_SIZE:
         return [hashlib.sha256(data).digest()] if data else []

@@ -6,7 +6,7 @@ import os
 
 from mlsteps.data.stores.base import Store, exact_path
 from mlsteps.data.transfer.listings import Place
-from mlsteps.exceptions import DataNotFoundException, UserErrorException
+from mlsteps.exceptions import DataNotFoundException, MlstepsException, UserErrorException
 
 
 def source_place(store: Store, path: str, kind: str | None) -> Place:
@@ -26,13 +26,20 @@ def source_place(store: Store, path: str, kind: str | None) -> Place:
     if is_file:
         return Place(store, name, "file")
     place = Place(store, name, "directory")
-    if not _is_folder(place):
-        if kind == "directory" and store.stat(name) is not None:
-            raise UserErrorException(f"{store.url(name)!r} is a file, and a directory was to be copied.")
-        raise DataNotFoundException(f"There is nothing at {store.url(name)!r} to copy.")
+    if store.local_path(name) is not None and not _is_folder(place):
+        raise nothing_there(place)
     if kind == "file":
+        if not _is_folder(place):
+            raise nothing_there(place)
         raise UserErrorException(f"{store.url(name)!r} is a directory, and a file was to be copied.")
     return place
+
+
+def nothing_there(place: Place) -> MlstepsException:
+    """The error for a directory that does not exist; of object stores only a listing can tell that."""
+    if place.store.stat(place.path) is not None:
+        return UserErrorException(f"{place.url()!r} is a file, and a directory was to be copied.")
+    return DataNotFoundException(f"There is nothing at {place.url()!r} to copy.")
 
 
 def target_place(source: Place, store: Store, path: str) -> Place:

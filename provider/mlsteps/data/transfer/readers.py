@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from mlsteps.data.stores.azure_blob import AzureBlobStore
-from mlsteps.data.stores.azure_ranges import ChangedMeanwhile, read_range
+from mlsteps.data.stores.azure_ranges import ChangedMeanwhile, read_pieces
 from mlsteps.data.stores.base import FileInfo
 from mlsteps.data.transfer.identity import known_content, read_chunks
 from mlsteps.data.transfer.listings import Place
+from mlsteps.data.transfer.partials import Data
 from mlsteps.exceptions import DataNotFoundException, MlstepsException
 
 
@@ -36,9 +38,15 @@ class Reader(ABC):
     in_sequence = False
     """Whether pieces have to be read one after the other."""
 
+    compared = True
+    """Whether what is read will be compared with ``known``. Set by who reads."""
+
     @abstractmethod
-    def read(self, start: int, length: int) -> bytes:
-        """A piece; from any thread, unless ``in_sequence``."""
+    def read(self, start: int, length: int, piece: int) -> Iterator[Data]:
+        """A part of it, in pieces of a length; from any thread, unless ``in_sequence``.
+
+        Only where ``in_sequence`` a piece stays true when the next one is asked for.
+        """
 
     @abstractmethod
     def finish(self) -> None:
@@ -83,14 +91,16 @@ class _FolderReader(Reader):
         self.size = self._status.st_size
         self.version = f"{os.path.realpath(path)}\0{_state(self._status)}"
 
-    def read(self, start: int, length: int) -> bytes:
-        data = os.pread(self._file, length, start)
-        while len(data) < length:
-            more = os.pread(self._file, length - len(data), start + len(data))
-            if not more:
-                raise _changed(self._path)
-            data += more
-        return data
+    def read(self, start: int, length: int, piece: int) -> Iterator[Data]:
+        for at in range(start, start + length, piece):
+            count = min(piece, start + length - at)
+            data = os.pread(self._file, count, at)
+            while len(data) < count:
+                more = os.pread(self._file, count - len(data), at + len(data))
+                if not more:
+                    raise _changed(self._path)
+                data += more
+            yield data
 
     def finish(self) -> None:
         if _state(os.fstat(self._file)) != _state(self._status):
@@ -109,15 +119,15 @@ class _BlobReader(Reader):
         self.known = known_content(info)
         self.version = f"{store.url(info.path)}\0{info.version}"
 
-    def read(self, start: int, length: int) -> bytes:
+    def read(self, start: int, length: int, piece: int) -> Iterator[Data]:
         try:
-            data = read_range(self._store, self._info, start, length)
+            for data in read_pieces(self._store, self._info, start, length, piece, self.compared):
+                self._begun = True
+                yield data
         except (ChangedMeanwhile, FileNotFoundError):
             if self._begun:
                 raise _changed(self._store.url(self._info.path)) from None
             raise ListedLongAgo(self._store.url(self._info.path)) from None
-        self._begun = True
-        return data
 
     def finish(self) -> None:
         """Each piece was asked for with the version's tag."""
@@ -133,11 +143,13 @@ class _StreamReader(Reader):
         self.known = known_content(info)
         self.version = f"{url}\0{info.size}\0{info.version or info.content or os.urandom(8).hex()}"
 
-    def read(self, start: int, length: int) -> bytes:
-        data = next(read_chunks(self._stream, length), b"")
-        if len(data) != length:
-            raise _changed(self._url)
-        return data
+    def read(self, start: int, length: int, piece: int) -> Iterator[Data]:
+        for at in range(start, start + length, piece):
+            count = min(piece, start + length - at)
+            data = next(read_chunks(self._stream, count), b"")
+            if len(data) != count:
+                raise _changed(self._url)
+            yield data
 
     def finish(self) -> None:
         if self._stream.read(1):

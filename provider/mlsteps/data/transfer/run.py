@@ -16,11 +16,10 @@ from mlsteps.data.transfer.mirror import Extras, clear_way
 from mlsteps.data.transfer.names import NameCheck, rules_of
 from mlsteps.data.transfer.one_file import FileCopier
 from mlsteps.data.transfer.partials import clear_leftovers
-from mlsteps.data.transfer.places import refuse_overlap, source_place, target_place
+from mlsteps.data.transfer.places import nothing_there, refuse_overlap, source_place, target_place
 from mlsteps.data.transfer.progress import Progress
 from mlsteps.data.transfer.result import TransferResult
 from mlsteps.data.transfer.work import Work
-from mlsteps.data.transfer.writers import LARGE
 from mlsteps.exceptions import UserErrorException
 from mlsteps.reuse.digest_cache import DigestCache
 
@@ -125,6 +124,8 @@ class _Transfer:
             count, size = count + 1, size + info.size
             if len(kept) <= _LISTED:
                 kept.append((path, info))
+        if count == 0 and self._source.store.local_path(self._source.path) is None:
+            raise nothing_there(self._source)
         self._work.meter.expect(count, size)
         if count <= _LISTED:
             return lambda: iter(kept)
@@ -180,7 +181,7 @@ class _Transfer:
         """Begin with a file; a large one is done by all threads at once before this returns."""
         if self._mirror:
             clear_way(self._target, path)
-        if info.size > LARGE:
+        if self._copier.uses_all_threads(info):
             self._copier.copy(path, info)
             return
         self._running.add(self._work.start(lambda item: self._copier.copy(*item), (path, info)))

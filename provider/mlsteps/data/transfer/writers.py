@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlsteps.data.stores.azure_blob import DIGEST_KEY, AzureBlobStore
 from mlsteps.data.stores.azure_blocks import BlockIds, commit_blocks, upload_bytes
-from mlsteps.data.transfer.partials import Partial, chunk_hashes
+from mlsteps.data.transfer.partials import Data, Partial, chunk_hashes
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher.digest import CHUNK_SIZE
 
@@ -26,16 +26,19 @@ class Writer(ABC):
         """The hashes of the chunks of a piece that arrived in an earlier try; None if it is to be sent."""
 
     @abstractmethod
-    def put(self, number: int, data: bytes) -> list[bytes]:
+    def put(self, number: int, data: Data) -> list[bytes]:
         """Write a piece; returns the hashes of its chunks."""
 
     @abstractmethod
     def commit(self, digest: str) -> None:
         """Make it visible: all has arrived, and is what it should be."""
 
-    def read_back(self, number: int) -> bytes | None:
-        """A piece as it arrived, where that costs little."""
-        return None
+    reads_back = False
+    """Whether `read_back` works, and costs little."""
+
+    def read_back(self, number: int) -> bytes:
+        """A piece as it arrived."""
+        raise NotImplementedError
 
     def close(self, discard: bool = False) -> None:  # noqa: B027 - most have nothing to close
         """Let go of it.
@@ -50,6 +53,8 @@ class FolderWriter(Writer):
     :param version: Of the source; what is left of another version is not gone on with.
     """
 
+    reads_back = True
+
     def __init__(self, target: Path, version: str, size: int, length: int) -> None:
         self._target = target
         try:
@@ -63,10 +68,10 @@ class FolderWriter(Writer):
     def there(self, number: int) -> list[bytes] | None:
         return self._partial.there(number)
 
-    def put(self, number: int, data: bytes) -> list[bytes]:
+    def put(self, number: int, data: Data) -> list[bytes]:
         return self._partial.put(number, data)
 
-    def read_back(self, number: int) -> bytes | None:
+    def read_back(self, number: int) -> bytes:
         return self._partial.read(number)
 
     def commit(self, digest: str) -> None:
@@ -90,32 +95,33 @@ class BlobWriter(Writer):
     def __init__(self, store: AzureBlobStore, path: str, size: int) -> None:
         self._store = store
         self._path = path
-        self._blob = store.blob(path)
-        self._single: bytes | None = b"" if size <= CHUNK_SIZE else None
+        self._single: Data | None = b"" if size <= CHUNK_SIZE else None
         self._names: dict[int, str] = {}
         if self._single is None:
+            self._blob = store.blob(path)
             with store.telling("Looking at", path):
                 self._ids = BlockIds(self._blob)
 
     def there(self, number: int) -> list[bytes] | None:
         return None  # only who has the piece can tell: blocks are named by their content
 
-    def put(self, number: int, data: bytes) -> list[bytes]:
+    def put(self, number: int, data: Data) -> list[bytes]:
+        hashes = chunk_hashes(data)
         if self._single is not None:
             self._single = data
         else:
-            name = self._names[number] = self._ids.of(number, data)
-            if not self._ids.is_there(name, data):
+            name = self._names[number] = self._ids.of(number, hashes)
+            if not self._ids.is_there(name, len(data)):
                 self._store.writing(
-                    self._path, lambda: self._blob.stage_block(name, data, validate_content=True)
+                    self._path, lambda: self._blob.stage_block(name, bytes(data), validate_content=True)
                 )
-        return chunk_hashes(data)
+        return hashes
 
     def commit(self, digest: str) -> None:
-        self._store.writing(self._path, lambda: self._commit({DIGEST_KEY: digest}))
-
-    def _commit(self, metadata: dict[str, str]) -> None:
-        if self._single is not None:
-            upload_bytes(self._blob, self._single, lambda _: metadata)
-        else:
-            commit_blocks(self._blob, [self._names[number] for number in sorted(self._names)], metadata)
+        store, path, metadata = self._store, self._path, {DIGEST_KEY: digest}
+        data = self._single
+        if data is None:
+            names = [self._names[number] for number in sorted(self._names)]
+            store.writing(path, lambda: commit_blocks(self._blob, names, metadata))
+        elif not (store.quick and store.quick.put(store.name(path), data, metadata)):
+            store.writing(path, lambda: upload_bytes(store.blob(path), bytes(data), lambda _: metadata))
