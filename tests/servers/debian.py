@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -40,6 +41,12 @@ def find_or_install(find: Callable[[], Path | None], package: str) -> Path:
         return found
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise ServerMissing(f"Needs the Debian package {package}, or root to install it.")
+    with (Path(tempfile.gettempdir()) / "mlsteps-apt.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another test process may be installing it this moment
+        return find() or _installed(find, package)
+
+
+def _installed(find: Callable[[], Path | None], package: str) -> Path:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (
         ["apt-get", "update", "-qq"],
