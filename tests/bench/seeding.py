@@ -41,17 +41,9 @@ def seed(dag_file: Path) -> int:
         path = f"azureml/seeded.{step.task_id}/{port.name}"
         store.write(path, f"made by {step.task_id}".encode())
         manifest = build_manifest(store.local_path(path))
-        reference = PortDataReference(
-            name=port.name,
-            workspace=workspace.locator,
-            datastore_name=workspace.default_datastore_name(),
-            path_on_datastore=path,
-            kind=manifest.kind,
-            number_of_files=1,
-            bytes=manifest.bytes,
-            digest=manifest.digest,
-            manifest="",
-            producer=Producer(dag.dag_id, "seeded", step.task_id, -1, 1),
+        producer = Producer(dag.dag_id, "seeded", step.task_id, -1, 1)
+        reference = PortDataReference.of_manifest(
+            port.name, workspace.locator, workspace.default_datastore_name(), path, manifest, producer
         )
         made[step.task_id] = reference
         origin = Origin(dag.dag_id, "seeded", step.task_id, -1, 1, "seeded", step.name, "seeded", "", "")

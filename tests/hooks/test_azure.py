@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -19,15 +18,6 @@ __all__ = ["azurite"]
 
 Connect = Callable[..., None]
 KEY = base64.b64encode(b"a key of an account").decode()
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    def connect(conn_id: str, conn_type: str = "wasb", **fields: Any) -> None:
-        text = json.dumps({"conn_type": conn_type, **fields})
-        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", text)
-
-    return connect
 
 
 def connection_string(azurite: Azurite) -> dict[str, str]:

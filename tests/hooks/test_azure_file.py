@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,6 @@ from mlsteps.hooks.azure_file import open_azure_file
 
 Connect = Callable[..., None]
 KEY = base64.b64encode(b"a key of an account").decode()
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    def connect(conn_id: str, conn_type: str = "wasb", **fields: Any) -> None:
-        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps({"conn_type": conn_type, **fields}))
-
-    return connect
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,15 +17,6 @@ from servers.azurite import azurite
 __all__ = ["azurite"]
 
 Connect = Callable[..., None]
-
-
-@pytest.fixture
-def connect(monkeypatch: pytest.MonkeyPatch) -> Connect:
-    def connect(conn_id: str, conn_type: str = "wasb", **fields: Any) -> None:
-        text = json.dumps({"conn_type": conn_type, **fields})
-        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", text)
-
-    return connect
 
 
 @pytest.fixture

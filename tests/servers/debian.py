@@ -6,7 +6,6 @@ import fcntl
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -61,13 +60,6 @@ def _installed(find: Callable[[], Path | None], package: str) -> Path:
     if found := find():
         return found
     raise ServerMissing(f"{package} is installed, but its programs are not where they were expected.")
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

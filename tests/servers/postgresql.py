@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from servers.debian import as_user, find_or_install, folder_of, free_port, running
+from mlsteps.cli.standalone import free_port
+from servers.debian import as_user, find_or_install, folder_of, running
 
 PASSWORD = "s3cr3t:p@ss/word"
 USER, DATABASE = "mlsteps", "tests"

@@ -37,10 +37,7 @@ def stage_input(
     """
     single = port.store.stat(port.path)
     listed = [single] if single is not None else list(port.store.list(port.path))
-    places = {
-        info.path: target if single is not None else target / info.path[len(port.path) :].lstrip("/")
-        for info in listed
-    }
+    places = {info.path: target if single is not None else target / info.below(port.path) for info in listed}
     target.parent.mkdir(parents=True, exist_ok=True)
     if single is None:
         target.mkdir(exist_ok=True)

@@ -124,7 +124,7 @@ class TransferCompute(ComputeTarget):
             stopped=lambda: watcher.stopped,
         )
         tell(str(result))
-        paths = [_below(source.path, info) for info in source.store.list(source.path)]
+        paths = [info.below(source.path) for info in source.store.list(source.path)]
         return {target.name: manifest_of(target.store, target.path, paths)}
 
     def _from_database(
@@ -187,7 +187,7 @@ def manifest_of(store: Store, path: str, copied: list[str]) -> Manifest:
 
     :raises MlstepsException: a file that was copied is not there any more.
     """
-    there = {_below(path, info): info for info in store.list(path)}
+    there = {info.below(path): info for info in store.list(path)}
     missing = [below for below in copied if below not in there]
     if missing:
         raise MlstepsException(f"{store.url(f'{path}/{missing[0]}')} was deleted right after it was copied.")
@@ -202,10 +202,6 @@ def _digest(store: Store, info: FileInfo) -> str:
     if local is not None:
         return digest_file(local)
     return FILE_PREFIX + hashlib.sha256(f"{info.content} {info.size}".encode()).hexdigest()
-
-
-def _below(path: str, info: FileInfo) -> str:
-    return info.path[len(path) :].lstrip("/")
 
 
 def _place(end: JobInput | JobOutput | SqlDataReference) -> str:

@@ -57,7 +57,7 @@ def _content_by_listing(store: Store, path: str) -> StoredContent | None:
     if not listed:
         return None
     single = len(listed) == 1 and listed[0].path == path
-    known = {_below(path, info): (info.size, content_of_file(store, info)) for info in listed}
+    known = {info.below(path): (info.size, content_of_file(store, info)) for info in listed}
     tree = digest_tree((name, size, content) for name, (size, content) in known.items())
     return StoredContent(
         "file" if single else "directory",
@@ -108,7 +108,7 @@ def marks_at(store: Store, path: str) -> dict[str, str] | None:
     """
     if store.local_path(path) is not None:
         return None
-    return {_below(path, info): info.content for info in store.list(path) if info.content is not None}
+    return {info.below(path): info.content for info in store.list(path) if info.content is not None}
 
 
 def damage(
@@ -125,7 +125,7 @@ def damage(
     """
     # An object store has no empty folders: of one that holds nothing, nothing is what has to be there.
     if store.local_path(path) is None:
-        listed = {_below(path, info): info for info in store.list(path)}
+        listed = {info.below(path): info for info in store.list(path)}
         recorded = {entry.path: f"{entry.size} {entry.digest}" for entry in manifest.files}
         known = {entry.path: entry for entry in manifest.files}
         found_there = {
@@ -150,10 +150,6 @@ def _stands(entry: FileEntry, info: FileInfo, marks: Mapping[str, str]) -> bool:
     if info.content is None or info.content == entry.digest:
         return True
     return marks.get(entry.path) == info.content and not info.content.startswith(FILE_PREFIX)
-
-
-def _below(path: str, info: FileInfo) -> str:
-    return info.path[len(path) :].lstrip("/")
 
 
 def _compare(recorded: Mapping[str, str], found: Mapping[str, str]) -> Damage:

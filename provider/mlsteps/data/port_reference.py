@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from mlsteps.data.datastore import Datastore, copy_to_folder
 from mlsteps.data.input_binding import BindableData
 from mlsteps.data.stores.base import FileInfo
 from mlsteps.exceptions import DataNotFoundException, UserErrorException
+
+if TYPE_CHECKING:
+    from mlsteps.launcher.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,34 @@ class PortDataReference(BindableData):
     digest: str
     manifest: str
     producer: Producer
+
+    @classmethod
+    def of_manifest(
+        cls,
+        name: str,
+        workspace: str,
+        datastore_name: str,
+        path: str,
+        manifest: Manifest,
+        producer: Producer,
+        manifest_path: str = "",
+    ) -> PortDataReference:
+        """The reference to data with this manifest.
+
+        :param manifest_path: Where the manifest is kept; empty where whoever has the reference has that, too.
+        """
+        return cls(
+            name=name,
+            workspace=workspace,
+            datastore_name=datastore_name,
+            path_on_datastore=path,
+            kind=manifest.kind,
+            number_of_files=manifest.number_of_files,
+            bytes=manifest.bytes,
+            digest=manifest.digest,
+            manifest=manifest_path,
+            producer=producer,
+        )
 
     def serialize(self) -> dict[str, Any]:
         """The reference as plain JSON (Airflow's XCom protocol)."""
@@ -193,7 +224,7 @@ class PortDataReference(BindableData):
         return files
 
     def _relative(self, info: FileInfo) -> str:
-        return info.path[len(self.path_on_datastore) :].lstrip("/") or info.path.rsplit("/", 1)[-1]
+        return info.below(self.path_on_datastore) or info.path.rsplit("/", 1)[-1]
 
     # Use as an input of another pipeline's step
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -41,6 +40,8 @@ _OF_A_DATASTORE = (
     "create_if_not_exists",
     "public_read",
 )
+# Few: those that this process has used. A connection that was changed is another one.
+_ACCOUNTS: dict[tuple[object, ...], AzureAccount] = {}
 _CONN_TYPES = ("wasb", "azure_blob_storage", "mlsteps_datastore")
 
 
@@ -56,47 +57,32 @@ def azure_account(conn_id: str, public_read: bool = False) -> AzureAccount:
     """
     connection = connection_of(conn_id)
     check_conn_type(conn_id, connection)
-    extra = tuple(sorted((key, repr(value)) for key, value in connection.extra_dejson.items()))
-    facts = (connection.host, connection.login, connection.password, extra)
+    facts = (connection.host, connection.login, connection.password, connection.extra)
     # Of this process: connections that are open must not be shared with a parent.
-    return _remembered(conn_id, public_read, facts, os.getpid(), _Opener(connection, public_read))
+    key = (conn_id, public_read, facts, os.getpid())
+    if key not in _ACCOUNTS:
+        _ACCOUNTS[key] = AzureAccount(
+            lambda options: _client(connection, public_read, options), f"Airflow connection {conn_id!r}"
+        )
+    return _ACCOUNTS[key]
 
 
-class _Opener:
-    """Makes the client of a connection; equal to all others, so that it does not count in a cache's key."""
+def _client(connection: Connection, public_read: bool, options: Mapping[str, Any]) -> BlobServiceClient:
+    from azure.storage.blob import BlobServiceClient
 
-    def __init__(self, connection: Connection, public_read: bool) -> None:
-        self._connection = connection
-        self._public_read = public_read
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Opener)
-
-    def __hash__(self) -> int:
-        return 0
-
-    def __call__(self, options: Mapping[str, Any]) -> BlobServiceClient:
-        from azure.storage.blob import BlobServiceClient
-
-        connection = self._connection
-        extra = dict(connection.extra_dejson)
-        options = {**_client_options(extra), **options}
-        if text := field(extra, "connection_string"):
-            return BlobServiceClient.from_connection_string(text, **options)
-        url = account_url(connection.host, connection.login)
-        if self._public_read:
-            return BlobServiceClient(url, **options)
-        sas = field(extra, "sas_token")
-        if sas and not field(extra, "tenant_id") and not field(extra, "shared_access_key"):
-            if sas.startswith("https"):
-                return BlobServiceClient(sas, **options)
-            return BlobServiceClient(f"{url.rstrip('/')}/?{sas.lstrip('?')}", **options)
-        return BlobServiceClient(url, credential=credential_of(connection, extra), **options)
-
-
-@lru_cache(maxsize=64)
-def _remembered(conn_id: str, public: bool, facts: object, pid: int, make: _Opener) -> AzureAccount:
-    return AzureAccount(make, f"Airflow connection {conn_id!r}")
+    extra = dict(connection.extra_dejson)
+    options = {**_client_options(extra), **options}
+    if text := field(extra, "connection_string"):
+        return BlobServiceClient.from_connection_string(text, **options)
+    url = account_url(connection.host, connection.login)
+    if public_read:
+        return BlobServiceClient(url, **options)
+    sas = field(extra, "sas_token")
+    if sas and not field(extra, "tenant_id") and not field(extra, "shared_access_key"):
+        if sas.startswith("https"):
+            return BlobServiceClient(sas, **options)
+        return BlobServiceClient(f"{url.rstrip('/')}/?{sas.lstrip('?')}", **options)
+    return BlobServiceClient(url, credential=credential_of(connection, extra), **options)
 
 
 def check_conn_type(conn_id: str, connection: Connection) -> None:

@@ -59,9 +59,14 @@ class FileDigest:
 
 def digest_bytes(data: bytes) -> str:
     """Return the digest of ``data``: equal to that of a file that holds these bytes."""
-    starts = range(0, len(data), CHUNK_SIZE)
-    chunks = (hashlib.sha256(data[start : start + CHUNK_SIZE]).digest() for start in starts)
-    return FileDigest(len(data), tuple(chunks)).text
+    return FileDigest(len(data), tuple(chunk_hashes(data))).text
+
+
+def chunk_hashes(data: bytes | bytearray | memoryview) -> list[bytes]:
+    """Return the SHA-256 of each chunk of ``data``; nothing has no chunk."""
+    view = memoryview(data)
+    starts = range(0, len(view), CHUNK_SIZE)
+    return [hashlib.sha256(view[start : start + CHUNK_SIZE]).digest() for start in starts]
 
 
 def digest_file(path: StrPath, workers: int | None = None) -> str:

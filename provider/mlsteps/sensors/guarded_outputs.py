@@ -72,17 +72,8 @@ class GuardedOutput:
         """
         marks = marks_at(self.store, self.path)  # first: what is written meanwhile then shows
         manifest = self._manifest(workspace)
-        reference = PortDataReference(
-            name=self.name,
-            workspace=workspace.locator,
-            datastore_name=self.datastore,
-            path_on_datastore=self.path,
-            kind=manifest.kind,
-            number_of_files=manifest.number_of_files,
-            bytes=manifest.bytes,
-            digest=manifest.digest,
-            manifest="",  # the entry holds it
-            producer=producer,
+        reference = PortDataReference.of_manifest(
+            self.name, workspace.locator, self.datastore, self.path, manifest, producer
         )
         return EntryOutput(reference.serialize(), manifest, marks)
 
@@ -97,8 +88,7 @@ class GuardedOutput:
             for info in self.store.list(self.path):
                 copy = Path(folder) / "file"
                 self.store.get_file(info.path, copy)
-                below = info.path[len(self.path) :].lstrip("/")
-                entries.append(FileEntry(below, info.size, digest_file(copy)))
+                entries.append(FileEntry(info.below(self.path), info.size, digest_file(copy)))
         if not entries:
             raise self._missing()
         return Manifest.of("file" if entries[0].path == "" else "directory", tuple(entries))

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from mlsteps.records import layout
-from mlsteps.records.step import RAN, REUSED, read_tries
 from mlsteps.sensors.guarded import names_to_regenerate
 from mlsteps.sensors.skipped_along import tasks_skipped_along
 from mlsteps.sensors.waiting import Waiting
@@ -64,11 +62,8 @@ class PlannedRun:
     @staticmethod
     def _cleared(attempt: Attempt, step: PipelineStep) -> bool:
         """Whether the sensor was cleared together with a step that had been done with: to have all run."""
-        if not attempt.begun_again:
-            return False
-        store = step.effective_workspace().record_store()
-        folder = layout.step_folder(attempt.dag_id, attempt.run_id, step.task_id)
-        return any(record.state in (RAN, REUSED) for record in read_tries(store, folder))
+        records = step.effective_workspace().record_store()
+        return attempt.begun_again and bool(attempt.tries_done(step.task_id, records))
 
     def computed_elsewhere(self) -> list[str]:
         """What other runs are computing right now that steps of this one need, in words."""

@@ -11,7 +11,7 @@ from airflow.sdk import BaseSensorOperator
 
 from mlsteps.compat import DownstreamTasksSkipped
 from mlsteps.sensors.refusing import refused
-from mlsteps.steps.base import names_of_steps
+from mlsteps.steps.base import as_age, names_of_steps
 from mlsteps.steps.form import add_form_fields, offer_regeneration
 from mlsteps.steps.which_workspace import declaring_folder, which_workspace
 
@@ -228,12 +228,10 @@ def _names_to_choose(dag: DAG) -> Iterator[str]:
 
 
 def _checked_age(sensor: str, value: object) -> timedelta | None:
-    if value is None:
-        return None
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
-        return timedelta(seconds=seconds)
-    raise refused(sensor, "max_age", f"expected a timedelta or seconds, got {value!r}")
+    try:
+        return as_age(value)
+    except ValueError as error:
+        raise refused(sensor, "max_age", str(error)) from None
 
 
 def _checked_keys(sensor: str, value: object) -> tuple[str, ...]:

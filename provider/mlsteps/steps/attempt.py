@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
 
     from mlsteps.data.stores import Store
+    from mlsteps.records import StepRecord
     from mlsteps.workspace import Workspace
 
 
@@ -94,13 +95,15 @@ class Attempt:
 
         Airflow does not tell a task that it was cleared, but an earlier try of it ended well.
         """
-        folder = layout.step_folder(self.dag_id, self.run_id, self.task_id, self.map_index)
         if self.try_number > 1 and not self.begun_again:
             return False  # a retry, after a kill between the last word of a try and its end
-        return any(
-            record.state in (RAN, REUSED) and record.try_number < self.try_number
-            for record in read_tries(self.records, folder)
-        )
+        done = self.tries_done(self.task_id, self.records, self.map_index)
+        return any(record.try_number < self.try_number for record in done)
+
+    def tries_done(self, task_id: str, records: Store, map_index: int = -1) -> list[StepRecord]:
+        """The tries of a step of this very run after which it was done with, be it that it was reused."""
+        folder = layout.step_folder(self.dag_id, self.run_id, task_id, map_index)
+        return [record for record in read_tries(records, folder) if record.state in (RAN, REUSED)]
 
     @property
     def step_run_id(self) -> str:

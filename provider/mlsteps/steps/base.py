@@ -479,12 +479,23 @@ def _checked_on_reuse(step: str, value: object) -> str | None:
 
 
 def _checked_age(step: str, argument: str, value: object) -> timedelta | None:
+    try:
+        return as_age(value)
+    except ValueError as error:
+        raise StepDefinitionError(step, argument, str(error)) from None
+
+
+def as_age(value: object) -> timedelta | None:
+    """An age that was given as a timedelta or in seconds; None is any age.
+
+    :raises ValueError: it is neither, or negative.
+    """
     if value is None:
         return None
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
         return timedelta(seconds=seconds)
-    raise StepDefinitionError(step, argument, f"expected a timedelta or seconds, got {value!r}")
+    raise ValueError(f"expected a timedelta or seconds, got {value!r}")
 
 
 def _checked_compute(step: str, compute_target: object) -> ComputeTarget | str | None:

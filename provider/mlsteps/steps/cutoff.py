@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from mlsteps.records import layout
-from mlsteps.records.step import RAN, REUSED, read_tries
 from mlsteps.steps.base import PipelineStep, is_step
 from mlsteps.steps.planning import PlannedStep, Planner, behind
 from mlsteps.steps.rendering import render_with
@@ -47,11 +45,8 @@ def reused_behind(
 
     def cleared(other: PipelineStep) -> bool:
         """Whether it was cleared together with this step, to have all run."""
-        if not attempt.cleared:
-            return False
-        store = other.effective_workspace().record_store()
-        folder = layout.step_folder(attempt.dag_id, attempt.run_id, other.task_id)
-        return any(record.state in (RAN, REUSED) for record in read_tries(store, folder))
+        records = other.effective_workspace().record_store()
+        return attempt.cleared and bool(attempt.tries_done(other.task_id, records))
 
     passed = {step.task_id, *(task_id for task_id in around - following if is_done(task_id))}
     planner = Planner(

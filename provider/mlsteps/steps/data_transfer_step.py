@@ -15,8 +15,7 @@ from mlsteps.data import (
     SqlDataReference,
 )
 from mlsteps.exceptions import StepDefinitionError
-from mlsteps.records import layout
-from mlsteps.records.step import RAN, read_tries
+from mlsteps.records.step import RAN
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.base import PipelineStep
 from mlsteps.steps.ports import is_parameter_tuple
@@ -234,11 +233,8 @@ def _kind_at(datastore: Datastore, path: str) -> str | None:
 
 def _load_id(attempt: Attempt) -> str:
     """The same for all tries of a task, until it has succeeded and is cleared."""
-    folder = layout.step_folder(attempt.dag_id, attempt.run_id, attempt.task_id, attempt.map_index)
-    done = sum(
-        record.state == RAN and record.try_number < attempt.try_number
-        for record in read_tries(attempt.records, folder)
-    )
+    tries = attempt.tries_done(attempt.task_id, attempt.records, attempt.map_index)
+    done = sum(record.state == RAN and record.try_number < attempt.try_number for record in tries)
     return "/".join((attempt.dag_id, attempt.run_id, attempt.task_id, str(attempt.map_index), str(done)))
 
 

@@ -25,17 +25,14 @@ def publish(attempt: Attempt, bound: BoundStep, outcome: JobOutcome) -> dict[str
         manifest = outcome.manifests[output.name]
         manifest_path = f"{attempt.folder}/manifests/{output.name}.json"
         attempt.records.write(manifest_path, manifest.to_json().encode())
-        references[output.name] = PortDataReference(
-            name=output.name,
-            workspace=attempt.workspace.locator,
-            datastore_name=bound.datastores[output.name],
-            path_on_datastore=output.path,
-            kind=manifest.kind,
-            number_of_files=manifest.number_of_files,
-            bytes=manifest.bytes,
-            digest=manifest.digest,
-            manifest=manifest_path,
-            producer=attempt.producer,
+        references[output.name] = PortDataReference.of_manifest(
+            output.name,
+            attempt.workspace.locator,
+            bound.datastores[output.name],
+            output.path,
+            manifest,
+            attempt.producer,
+            manifest_path,
         )
     return references
 

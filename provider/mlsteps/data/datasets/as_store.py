@@ -8,13 +8,14 @@ import tempfile
 from abc import abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
 from mlsteps.data.datasets.definition import ConvertedSource, Definition, FilesReader, PathSource, QuerySource
 from mlsteps.data.datasets.files import files_of
 from mlsteps.data.datasets.globs import is_glob
 from mlsteps.data.stores.base import FileInfo, Store, exact_path
+from mlsteps.data.stores.read_only import ReadOnlyStore
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher.digest import digest_tree
 
@@ -39,7 +40,7 @@ def store_of(dataset: AbstractDataset, workspace: DatastoreOwner) -> DatasetStor
     return RowsStore(dataset, workspace) if dataset.definition.is_tabular else FilesStore(dataset, workspace)
 
 
-class DatasetStore(Store):
+class DatasetStore(ReadOnlyStore):
     """What datasets have in common as stores.
 
     :param dataset: Of which the files are.
@@ -72,30 +73,12 @@ class DatasetStore(Store):
         found = {info.path[len(below) :].partition("/")[0] for info in self.list(folder)}
         return sorted(found - {""})
 
-    def open(self, path: str) -> BinaryIO:
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "file")
-            self.get_file(path, copy)
-            return copy.open("rb")  # which stays readable when its name is gone
-
-    def write(self, path: str, data: bytes, durable: bool = True) -> NoReturn:
-        raise self._read_only()
-
-    def create(self, path: str, data: bytes) -> NoReturn:
-        raise self._read_only()
-
-    def put_file(self, source: Path, path: str) -> NoReturn:
-        raise self._read_only()
-
-    def delete(self, path: str) -> NoReturn:
-        raise self._read_only()
+    def read_only(self) -> UserErrorException:
+        return UserErrorException(f"{self.url('')} is a dataset, which can only be read.")
 
     @abstractmethod
     def _files(self) -> Iterator[FileInfo]:
         """What there is, in any order."""
-
-    def _read_only(self) -> UserErrorException:
-        return UserErrorException(f"{self.url('')} is a dataset, which can only be read.")
 
 
 class FilesStore(DatasetStore):
@@ -105,13 +88,20 @@ class FilesStore(DatasetStore):
         super().__init__(dataset, workspace)
         self._places: dict[str, tuple[Store, str]] = {}
 
+    def open(self, path: str) -> BinaryIO:
+        store, place = self._place(path)
+        return store.open(place)
+
     def get_file(self, path: str, target: Path) -> None:
+        store, place = self._place(path)
+        store.get_file(place, target)
+
+    def _place(self, path: str) -> tuple[Store, str]:
         if exact_path(path) not in self._places:
             list(self._files())
         if exact_path(path) not in self._places:
             raise FileNotFoundError(f"{self.url('')} has no file {path!r}")
-        store, place = self._places[exact_path(path)]
-        store.get_file(place, target)
+        return self._places[exact_path(path)]
 
     def _files(self) -> Iterator[FileInfo]:
         for store, info, relative in files_of(self.dataset, self.workspace):
@@ -121,6 +111,12 @@ class FilesStore(DatasetStore):
 
 class RowsStore(DatasetStore):
     """The rows of a tabular dataset as one Parquet file, which is made when it is fetched."""
+
+    def open(self, path: str) -> BinaryIO:
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "file")
+            self.get_file(path, copy)
+            return copy.open("rb")  # which stays readable when its name is gone
 
     def get_file(self, path: str, target: Path) -> None:
         from mlsteps.data.datasets.converting import write_parquet

@@ -109,7 +109,7 @@ def _listed(
         for store, info, prefix in _of_source(source, definition.reader, workspace):
             found = True
             if len(sources) == 1:
-                relative = info.path[len(prefix) :].lstrip("/") or info.path.rpartition("/")[2]
+                relative = info.below(prefix) or info.path.rpartition("/")[2]
                 yield DatasetFile(store, info, relative)
                 continue
             place = _place(source, workspace)

@@ -10,12 +10,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http.client import HTTPException
-from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
 
 from mlsteps.data.datasets.sources import without_secrets
-from mlsteps.data.stores.base import FileInfo, Store
+from mlsteps.data.stores.base import FileInfo
+from mlsteps.data.stores.read_only import ReadOnlyStore
 from mlsteps.exceptions import DatastoreException
 
 _TRIES = 4
@@ -24,7 +24,7 @@ _TIMEOUT = 60  # seconds without a byte
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 
-class WebFile(Store):
+class WebFile(ReadOnlyStore):
     """A store with one file, the one at ``url``; its path is the host and path of the URL."""
 
     def __init__(self, url: str) -> None:
@@ -63,18 +63,6 @@ class WebFile(Store):
         if path != self.path:
             raise FileNotFoundError(f"{self.url('')} is one file; there is no {path!r}")
         return cast("BinaryIO", io.BufferedReader(_Stream(self), 1 << 20))
-
-    def write(self, path: str, data: bytes, durable: bool = True) -> NoReturn:
-        self._refuse()
-
-    def create(self, path: str, data: bytes) -> NoReturn:
-        self._refuse()
-
-    def put_file(self, source: Path, path: str) -> NoReturn:
-        self._refuse()
-
-    def delete(self, path: str) -> NoReturn:
-        self._refuse()
 
     def request(self, method: str, offset: int = 0, tag: str | None = None) -> Any:
         """The server's answer, after retries.
@@ -131,8 +119,8 @@ class WebFile(Store):
         hint = {401: " It needs credentials.", 403: " It is not public, or its signature has expired."}
         return DatastoreException(f"Cannot read {self.url('')}: {reason}.{hint.get(status or 0, '')}", status)
 
-    def _refuse(self) -> NoReturn:
-        raise DatastoreException(f"{self.url('')} is a file on the web: it can only be read.")
+    def read_only(self) -> DatastoreException:
+        return DatastoreException(f"{self.url('')} is a file on the web: it can only be read.")
 
 
 class _Stream(io.RawIOBase):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlsteps.data.stores.azure_account import TRANSFER_SIZE
 from mlsteps.exceptions import DatastoreException
 from mlsteps.launcher import atomic
-from mlsteps.launcher.digest import CHUNK_SIZE, FILE_PREFIX, FileDigest, changed_meanwhile
+from mlsteps.launcher.digest import CHUNK_SIZE, FILE_PREFIX, FileDigest, changed_meanwhile, chunk_hashes
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobProperties, ContentSettings
@@ -64,7 +64,7 @@ def upload_file(
             data = os.pread(file.fileno(), min(length, size - start), start)
             if len(data) != min(length, size - start):
                 raise changed_meanwhile(source)
-            hashed = _chunks(data)
+            hashed = chunk_hashes(data)
             name = ids.of(start // length, hashed)
             if not ids.is_there(name, len(data)):
                 blob.stage_block(name, data, validate_content=True)
@@ -90,7 +90,7 @@ def upload_bytes(
     """Upload a few bytes in one request; returns their digest."""
     from azure.storage.blob import ContentSettings
 
-    digest = FileDigest(len(data), tuple(_chunks(data))).text
+    digest = FileDigest(len(data), tuple(chunk_hashes(data))).text
     blob.upload_blob(
         data,
         overwrite=overwrite,
@@ -216,10 +216,6 @@ def in_order(work: Callable[[S], T], items: Iterable[S], pool: ThreadPoolExecuto
             yield begun.popleft().result()
     finally:
         wait([future for future in begun if not future.cancel()])
-
-
-def _chunks(data: bytes) -> list[bytes]:
-    return [hashlib.sha256(data[at : at + CHUNK_SIZE]).digest() for at in range(0, len(data), CHUNK_SIZE)]
 
 
 def _waiting_blocks(blob: BlobClient) -> dict[str, int]:

@@ -27,6 +27,10 @@ class FileInfo:
     content: str | None = None
     version: str | None = None
 
+    def below(self, folder: str) -> str:
+        """Its path relative to a file or folder that it is listed at; empty if it is that file itself."""
+        return self.path[len(folder) :].lstrip("/")
+
 
 class Store(ABC):
     """Files by slash-separated relative path. Writes are all or nothing; a reader never sees half a file.

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
-from mlsteps.launcher.digest import CHUNK_SIZE
+from mlsteps.launcher.digest import CHUNK_SIZE, chunk_hashes
 
 Data: TypeAlias = bytes | memoryview
 
@@ -135,14 +135,6 @@ def clear_leftovers(folders: Iterable[Path], only: Path | None = None) -> None:
             found = _LEFTOVER.fullmatch(name)
             if found and beginning in (None, found[1]):
                 _delete_unlocked(folder / f"{found[1]}{_DATA}{found[3]}", folder / name)
-
-
-def chunk_hashes(data: Data) -> list[bytes]:
-    """The SHA-256 of each chunk of a piece."""
-    if len(data) <= CHUNK_SIZE:
-        return [hashlib.sha256(data).digest()] if data else []
-    view = memoryview(data)
-    return [hashlib.sha256(view[at : at + CHUNK_SIZE]).digest() for at in range(0, len(data), CHUNK_SIZE)]
 
 
 def _open_locked(folder: Path, name: str, tag: str) -> tuple[str, int]:

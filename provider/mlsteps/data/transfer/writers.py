@@ -7,9 +7,9 @@ from pathlib import Path
 
 from mlsteps.data.stores.azure_blob import DIGEST_KEY, AzureBlobStore
 from mlsteps.data.stores.azure_blocks import BlockIds, commit_blocks, upload_bytes
-from mlsteps.data.transfer.partials import Data, Partial, chunk_hashes
+from mlsteps.data.transfer.partials import Data, Partial
 from mlsteps.exceptions import UserErrorException
-from mlsteps.launcher.digest import CHUNK_SIZE
+from mlsteps.launcher.digest import CHUNK_SIZE, chunk_hashes
 
 # From here on a copy that was interrupted is gone on with, and all threads work on one file.
 LARGE = 4 * CHUNK_SIZE
