@@ -14,7 +14,9 @@ from types import TracebackType
 from typing import Literal
 from urllib.parse import urlsplit
 
-Fault = Literal["reset before", "reset after", "swallowed", "busy", "throttled", "truncated", "stall"]
+Fault = Literal[
+    "reset before", "reset after", "swallowed", "busy", "throttled", "truncated", "stall", "copy goes on"
+]
 FAULTS: tuple[Fault, ...] = (
     "reset before",
     "reset after",
@@ -37,7 +39,8 @@ class FaultyProxy:
     - ``reset after`` and ``swallowed`` do so when the server has done it: with a reset, and quietly;
     - ``busy`` and ``throttled`` answer 503 and 429 instead of the server;
     - ``truncated`` ends the connection in the middle of the answer's body;
-    - ``stall`` says nothing for ``stalls`` seconds, and hangs up.
+    - ``stall`` says nothing for ``stalls`` seconds, and hangs up;
+    - ``copy goes on``, which is no fault, tells of a copy that was made at once that it is under way.
 
     :param fault: Given the request's number from 1 on and its first line, says what goes wrong, if anything.
     """
@@ -71,7 +74,7 @@ class FaultyProxy:
             def hand_on(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 fault = proxy._next(self.requestline)
-                self.close_connection = self.close_connection or fault is not None
+                self.close_connection = self.close_connection or fault in FAULTS
                 if fault == "reset before":
                     return self.reset()
                 if fault == "stall":
@@ -89,8 +92,14 @@ class FaultyProxy:
                     return self.reset()
                 if fault == "swallowed":
                     return None
+                headers = dict(response.getheaders())
+                if fault == "copy goes on":
+                    headers = {
+                        name: "pending" if name.lower() == "x-ms-copy-status" else value
+                        for name, value in headers.items()
+                    }
                 cut = len(content) // 2 if fault == "truncated" else None
-                return self.answer(response.status, dict(response.getheaders()), content, cut)
+                return self.answer(response.status, headers, content, cut)
 
             do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = hand_on
 
@@ -106,9 +115,10 @@ class FaultyProxy:
                         "keep-alive",
                     ):
                         self.send_header(name, value)
-                length = (
-                    headers.get("Content-Length", len(content)) if self.command == "HEAD" else len(content)
-                )
+                length = len(content)
+                if self.command == "HEAD":
+                    told = {name.lower(): value for name, value in headers.items()}
+                    length = int(told.get("content-length", 0))
                 self.send_header("Content-Length", str(length))
                 self.end_headers()
                 self.wfile.write(content[:cut])

@@ -13,7 +13,7 @@ from mlsteps.compute.base import PYTHON, ComputeTarget
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
-    from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
+    from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobSuspended, JobWatcher, StepJob
     from mlsteps.compute.local import LocalCompute
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "JobInput",
     "JobOutcome",
     "JobOutput",
+    "JobSuspended",
     "JobWatcher",
     "LocalCompute",
     "StepJob",
@@ -33,6 +34,7 @@ _LATER = {
     "JobInput": "mlsteps.compute.job",
     "JobOutcome": "mlsteps.compute.job",
     "JobOutput": "mlsteps.compute.job",
+    "JobSuspended": "mlsteps.compute.job",
     "JobWatcher": "mlsteps.compute.job",
     "LocalCompute": "mlsteps.compute.local",
     "StepJob": "mlsteps.compute.job",

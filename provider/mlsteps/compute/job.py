@@ -51,6 +51,7 @@ class JobOutput:
         when the script has succeeded; None lets it write to the store where that is possible.
     :param patterns: Of what is collected, only files that match one of these; None is all.
     :param replace: Whether collected files may replace files that stand at the destination.
+    :param datastore: Name of the datastore that the store belongs to.
     """
 
     name: str
@@ -62,6 +63,7 @@ class JobOutput:
     collect_from: str | None = None
     patterns: tuple[str, ...] | None = None
     replace: bool = True
+    datastore: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,23 @@ class JobOutcome:
     stdout_tail: tuple[str, ...] = ()
     stderr_tail: tuple[str, ...] = ()
     missing_outputs: tuple[str, ...] = ()
+
+
+class JobSuspended(Exception):
+    """A job goes on without a worker: the task ends for now, and is run again when a trigger says so.
+
+    The job is then handed to the compute target once more, which finds what is under way or done.
+
+    :param trigger: Class path of the Airflow trigger that waits for it.
+    :param settings: Its keyword arguments, as plain JSON.
+    :param reason: What goes on, for the log.
+    """
+
+    def __init__(self, trigger: str, settings: Mapping[str, Any], reason: str) -> None:
+        super().__init__(reason)
+        self.trigger = trigger
+        self.settings = settings
+        self.reason = reason
 
 
 class JobWatcher:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlsteps.compute.base import ComputeTarget
-from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
-from mlsteps.data.transfer import LogLines, TransferStopped, transfer
+from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobSuspended, JobWatcher, StepJob
+from mlsteps.data.transfer import CopiesPending, LogLines, TransferStopped, transfer
 from mlsteps.exceptions import MlstepsException, UserErrorException
 from mlsteps.launcher.digest import FILE_PREFIX, digest_file
 from mlsteps.launcher.manifest import FileEntry, Manifest
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Overwrite = Literal["replace", "keep", "refuse"]
 SqlMode = Literal["append", "create", "replace"]
+
+# More are not told to the trigger: they are looked at when those have ended.
+_MOST_WAITED_FOR = 1000
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class TransferOptions:
     bytes_per_second: float | None = None
     file_format: Literal["csv", "parquet"] | None = None
     sql_mode: SqlMode = "append"
+    deferrable: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class TransferCompute(ComputeTarget):
     """Copies the job's one input to its one output; in place of either there may be a database.
 
     :param step: The step's name, for errors.
+    :param workspace: The locator of the workspace that the datastores belong to.
     :param load_id: The same for every try of one load into a table, so that none adds its rows twice.
     """
 
@@ -60,6 +65,7 @@ class TransferCompute(ComputeTarget):
         self,
         step: str,
         options: TransferOptions,
+        workspace: str,
         source: SqlEnd | None = None,
         target: SqlEnd | None = None,
         load_id: str = "",
@@ -67,6 +73,7 @@ class TransferCompute(ComputeTarget):
         super().__init__("transfer")
         self._step = step
         self._options = options
+        self._workspace = workspace
         self._source = source
         self._target = target
         self._load_id = load_id
@@ -78,6 +85,7 @@ class TransferCompute(ComputeTarget):
     def run(self, job: StepJob, watcher: JobWatcher) -> JobOutcome:
         """Copy; see :meth:`ComputeTarget.run`.
 
+        :raises JobSuspended: the storage service goes on by itself.
         :raises MlstepsException: the copy failed; the text names the step and both ends.
         """
         source = self._source.reference if self._source else job.inputs[0]
@@ -88,6 +96,16 @@ class TransferCompute(ComputeTarget):
                 manifests = self._copy(job, watcher)
         except TransferStopped:
             return JobOutcome(None, None, "The transfer was stopped because its task was.", command)
+        except CopiesPending as pending:
+            raise JobSuspended(
+                "mlsteps.triggers.copies.CopiesTrigger",
+                {
+                    "workspace": self._workspace,
+                    "datastore": job.outputs[0].datastore,
+                    "paths": list(pending.paths[:_MOST_WAITED_FOR]),
+                },
+                pending.message,
+            ) from None
         except MlstepsException as error:
             raise type(error)(
                 f"Step {self._step!r}, from {source.name!r} ({command[1]}) to {target.name!r} "
@@ -120,6 +138,7 @@ class TransferCompute(ComputeTarget):
             overwrite=options.overwrite,
             parallel=options.parallel,
             bytes_per_second=options.bytes_per_second,
+            background=options.deferrable,
             told=LogLines(tell),
             stopped=lambda: watcher.stopped,
         )

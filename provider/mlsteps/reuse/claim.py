@@ -11,6 +11,9 @@ and swap, its listings may be old, and hosts agree on no clock. With that:
   who may die in turn. Who stands at the end of this chain from the first claim on holds it. The taker looks
   afterwards: if the chain does not end with it, the dead claim had been cleared away meanwhile; the taker
   withdraws and starts over. Ids never return, so what is deleted below the name of one harms nobody.
+- A holder that ends while its work goes on elsewhere, in Airflow's triggerer and later in another process,
+  hands its claim on: it says so in its sign of life, so that nobody takes it for dead because its process
+  has ended.
 - To release is to look that the chain still ends with oneself, delete the first claim, then the others and
   all signs of life. Files of the fingerprint outside of the chain, left by a process that was killed while it
   withdrew, were listed before that look and are deleted as well: only the holder does this, and none of them
@@ -48,7 +51,7 @@ from mlsteps.reuse import layout
 from mlsteps.reuse.heartbeat import Heartbeat
 from mlsteps.reuse.process import process_facts
 from mlsteps.reuse.storage import ReuseStorage
-from mlsteps.reuse.watch import Held, Watch
+from mlsteps.reuse.watch import ELSEWHERE, Held, Watch
 
 __all__ = ["Claim", "Claims", "Held", "Watch"]
 
@@ -113,6 +116,18 @@ class Claims:
         # Somebody else is faster each time, or the store does not show yet who it is.
         return Held({}, "", fingerprint)
 
+    def adopt(self, fingerprint: str, claim_id: str) -> Claim | None:
+        """Go on with a claim that was handed on; None if it stands no more. Errors are raised."""
+        if not self._ends_with(fingerprint, claim_id):
+            return None
+        voice = f"{ELSEWHERE}{uuid4().hex[:8]}-"
+        self._store.write(layout.beat(fingerprint, claim_id), voice.encode())
+        return Claim(self, fingerprint, claim_id, monotonic(), voice)
+
+    def sign_elsewhere(self, fingerprint: str, claim_id: str, sign: str) -> None:
+        """Give a sign of life of a claim whose holder's process may have ended."""
+        self._store.write(layout.beat(fingerprint, claim_id), f"{ELSEWHERE}{sign}".encode())
+
     def _place(self, fingerprint: str, claim_id: str, data: bytes, dead: Held | None) -> bool:
         """Write a claim after a dead one, or as the first; whether it counts."""
         path = layout.successor(fingerprint, dead.id) if dead else layout.claim(fingerprint)
@@ -170,7 +185,9 @@ class Claim:
     A context manager that releases it at the end.
     """
 
-    def __init__(self, claims: Claims, fingerprint: str, claim_id: str, since: float) -> None:
+    def __init__(
+        self, claims: Claims, fingerprint: str, claim_id: str, since: float, voice: str = ""
+    ) -> None:
         self.fingerprint = fingerprint
         self.id = claim_id
         self._claims = claims
@@ -178,7 +195,7 @@ class Claim:
         self._kept: bool | None = None  # until the end, once that has come
         store, beat = claims._store, layout.beat(fingerprint, claim_id)
         self._heartbeat = Heartbeat(
-            give=lambda sign: store.write(beat, sign),
+            give=lambda sign: store.write(beat, voice.encode() + sign),
             still_ours=lambda: claims._ends_with(fingerprint, claim_id),
             every=claims._beat_every,
             patience=claims._lease / 2,
@@ -202,6 +219,18 @@ class Claim:
         if os.getpid() != self._process:  # a forked child has the object but no claim
             return True
         return self._heartbeat.missed if self._kept is None else not self._kept
+
+    def hand_on(self) -> dict[str, str]:
+        """End without releasing it, since the work goes on elsewhere; as plain JSON for ``HandedOn``.
+
+        From now on somebody else has to give signs of life. Whether this one came through does not matter: it
+        then counts as the claim of a dead holder.
+        """
+        self._heartbeat.stop()
+        self._kept = not self._heartbeat.missed
+        with contextlib.suppress(Exception):
+            self._claims.sign_elsewhere(self.fingerprint, self.id, "handed on")
+        return {"fingerprint": self.fingerprint, "claim": self.id}
 
     def release(self) -> None:
         """Let others have it. Never raises: what cannot be deleted counts as the claim of a dead holder."""

@@ -15,6 +15,9 @@ from mlsteps.reuse.process import has_ended
 
 log = logging.getLogger(__name__)
 
+ELSEWHERE = "elsewhere-"
+"""What a sign of life begins with whose giver need not be the process that made the claim."""
+
 
 @dataclass(frozen=True)
 class Held:
@@ -60,8 +63,7 @@ class Watch:
 
     def dead(self, held: Held) -> bool:
         """Whether this holder is dead. To be asked again and again: it takes a while to be sure."""
-        if has_ended(held.holder):
-            return True
+        ended = has_ended(held.holder)
         before = self._observed.get(held.fingerprint)
         try:
             beat = self._beat(held)
@@ -70,7 +72,9 @@ class Watch:
             if before is not None:
                 now_blind = _Observation(before.id, before.beat, before.unchanged, None)
                 self._observed[held.fingerprint] = now_blind
-            return False
+            return ended
+        if ended and not (beat or "").startswith(ELSEWHERE):
+            return True
         now = monotonic()
         unchanged = 0.0
         if before is not None and (before.id, before.beat) == (held.id, beat):

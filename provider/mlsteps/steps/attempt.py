@@ -100,6 +100,12 @@ class Attempt:
         done = self.tries_done(self.task_id, self.records, self.map_index)
         return any(record.try_number < self.try_number for record in done)
 
+    def record_so_far(self) -> StepRecord | None:
+        """What an earlier process has recorded of this very try."""
+        folder = layout.step_folder(self.dag_id, self.run_id, self.task_id, self.map_index)
+        tries = read_tries(self.records, folder)
+        return next((record for record in tries if record.try_number == self.try_number), None)
+
     def tries_done(self, task_id: str, records: Store, map_index: int = -1) -> list[StepRecord]:
         """The tries of a step of this very run after which it was done with, be it that it was reused."""
         folder = layout.step_folder(self.dag_id, self.run_id, task_id, map_index)

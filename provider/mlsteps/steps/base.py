@@ -369,6 +369,12 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
 
         return run_step(self, context)
 
+    def resume(self, context: Context, event: Mapping[str, Any]) -> dict[str, PortDataReference]:
+        """Go on after Airflow's triggerer has waited; see ``mlsteps.steps.lifecycle``."""
+        from mlsteps.steps.lifecycle import run_step
+
+        return run_step(self, context, suspended=event["suspended"])
+
     def on_kill(self) -> None:
         """Stop the script's whole process group; Airflow kills this process five seconds later."""
         if self._watcher is not None:

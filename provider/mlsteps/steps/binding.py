@@ -34,19 +34,16 @@ class BoundStep:
     :param job: What the compute target is handed.
     :param snapshot: The source directory as it was read.
     :param resolved: What the job was made from.
-    :param datastores: By output port name: the datastore's name.
     """
 
     job: StepJob
     snapshot: Snapshot
     resolved: ResolvedStep
-    datastores: Mapping[str, str]
 
 
 def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
     """The step as it will run now."""
     step, config = attempt.step, attempt.workspace.config
-    outputs = [_output(attempt, port, resolved) for port in step.output_ports]
     snapshot, archive = _code(attempt)
     arguments = (substitute(argument, resolved.values) for argument in resolved.arguments)
     job = StepJob(
@@ -54,7 +51,7 @@ def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
         command=(*step.command(), *arguments),
         snapshot=archive,
         inputs=tuple(_job_input(given) for given in resolved.inputs),
-        outputs=tuple(job_output for job_output, _ in outputs),
+        outputs=tuple(_output(attempt, port, resolved) for port in step.output_ports),
         run_configuration=step.run_configuration,
         variables=_variables(attempt, resolved),
         context=_run_context(attempt, resolved.parameters),
@@ -67,7 +64,6 @@ def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
         job=job,
         snapshot=snapshot,
         resolved=resolved,
-        datastores={job_output.name: datastore.name for job_output, datastore in outputs},
     )
 
 
@@ -100,14 +96,20 @@ def _job_input(given: ResolvedInput) -> JobInput:
     )
 
 
-def _output(attempt: Attempt, port: OutputPort, resolved: ResolvedStep) -> tuple[JobOutput, Datastore]:
+def _output(attempt: Attempt, port: OutputPort, resolved: ResolvedStep) -> JobOutput:
     data = port.data
     fixed = attempt.step.output_place(resolved)
     if fixed is not None:
         place, path = fixed
         return JobOutput(
-            port.name, port.token, port.variable, place.store, path, create_directory=False
-        ), place
+            port.name,
+            port.token,
+            port.variable,
+            place.store,
+            path,
+            create_directory=False,
+            datastore=place.name,
+        )
     datastore = output_datastore(attempt.step, attempt.workspace, port)
     if isinstance(data, PipelineData):
         upload = data.output_mode == "upload"
@@ -120,7 +122,8 @@ def _output(attempt: Attempt, port: OutputPort, resolved: ResolvedStep) -> tuple
             f"azureml/{attempt.step_run_id}/{port.name}",
             create_directory=False,
             collect_from=(data.output_path_on_compute or f"azureml_outputs/{port.name}") if upload else None,
-        ), datastore
+            datastore=datastore.name,
+        )
     path = data.path.replace("{run-id}", attempt.step_run_id).replace("{output-name}", port.name)
     return JobOutput(
         port.name,
@@ -132,7 +135,8 @@ def _output(attempt: Attempt, port: OutputPort, resolved: ResolvedStep) -> tuple
         collect_from=_collect_from(data),
         patterns=tuple(data.source_globs) if data.source_globs else None,
         replace=data.overwrite or data.mode == "mount",
-    ), datastore
+        datastore=datastore.name,
+    )
 
 
 def output_datastore(step: PipelineStep, workspace: Workspace, port: OutputPort) -> Datastore:

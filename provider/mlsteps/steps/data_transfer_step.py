@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
+from mlsteps.compat import conf
 from mlsteps.compute.transfer import SqlEnd, TransferCompute, TransferOptions
 from mlsteps.data import (
     DataReference,
@@ -63,6 +64,8 @@ class DataTransferStep(PipelineStep):
         ``refuse``, which is an error before anything is written.
     :param parallel: Files or requests at a time.
     :param max_bytes_per_second: The most that passes through the worker; copies by a service do not.
+    :param deferrable: Whether Airflow's triggerer waits, and no worker, while Azure copies large blobs (above
+        256 MiB) from one account to another. Default: ``[operators] default_deferrable``.
     :param file_format: ``csv`` or ``parquet``, for rows; default: by the file's name.
     :param sql_mode: ``append`` rows, and make the table if there is none; ``create``, where it must not be
         there; or ``replace`` all rows of it.
@@ -94,6 +97,7 @@ class DataTransferStep(PipelineStep):
         overwrite: Literal["replace", "keep", "refuse"] = "replace",
         parallel: int = 8,
         max_bytes_per_second: float | None = None,
+        deferrable: bool | None = None,
         file_format: Literal["csv", "parquet"] | None = None,
         sql_mode: Literal["append", "create", "replace"] = "append",
         on_reuse: str | None = None,
@@ -114,7 +118,7 @@ class DataTransferStep(PipelineStep):
             source_kind=_checked_kind(name, "source_reference_type", source_reference_type),
             target_kind=_checked_kind(name, "destination_reference_type", destination_reference_type),
             options=_checked_options(
-                name, mirror, overwrite, parallel, max_bytes_per_second, file_format, sql_mode
+                name, mirror, overwrite, parallel, max_bytes_per_second, file_format, sql_mode, deferrable
             ),
             load_id="",
         )
@@ -173,7 +177,7 @@ class DataTransferStep(PipelineStep):
             return SqlEnd(reference, lambda: owner.open_sql(reference.datastore.name))
 
         return TransferCompute(
-            self.name, self.options, end(self.sql_source), end(self.destination), self.load_id
+            self.name, self.options, owner.locator, end(self.sql_source), end(self.destination), self.load_id
         )
 
     def execute(self, context: Context) -> dict[str, PortDataReference]:
@@ -282,6 +286,7 @@ def _checked_options(
     rate: float | None,
     file_format: Any,
     sql_mode: Any,
+    deferrable: bool | None,
 ) -> TransferOptions:
     for argument, value, known in (
         ("overwrite", overwrite, ("replace", "keep", "refuse")),
@@ -295,4 +300,8 @@ def _checked_options(
         raise StepDefinitionError(step, "parallel", f"expected a number from 1 to 256, got {parallel!r}")
     if rate is not None and not rate > 0:
         raise StepDefinitionError(step, "max_bytes_per_second", f"expected more than 0, got {rate!r}")
-    return TransferOptions(None, bool(mirror), overwrite, parallel, rate, file_format, sql_mode)
+    if deferrable is None:
+        deferrable = conf.getboolean("operators", "default_deferrable", fallback=False)
+    return TransferOptions(
+        None, bool(mirror), overwrite, parallel, rate, file_format, sql_mode, bool(deferrable)
+    )

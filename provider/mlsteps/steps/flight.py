@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import MlstepsException
-from mlsteps.reuse.claim import Claims
+from mlsteps.reuse.claim import Claim, Claims
 from mlsteps.reuse.decision import Decision
-from mlsteps.reuse.single_flight import Found, TimedOut, single_flight
+from mlsteps.reuse.single_flight import Found, Mine, TimedOut, single_flight
 from mlsteps.reuse.watch import Held
 from mlsteps.steps.deciding import Decider, Verdict
 from mlsteps.steps.ending import raise_if_canceled
@@ -35,11 +35,19 @@ class Flight:
     decision: Decision
     entry: ReuseEntry | None = None
 
-    def __init__(self, attempt: Attempt, keyed: KeyedStep) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        keyed: KeyedStep,
+        suspended: Mapping[str, Any] | None = None,
+        claim: Claim | None = None,
+    ) -> None:
         self._attempt = attempt
         self._keyed = keyed
         self._replaces = False
         self._waited_for: Held | None = None
+        self._suspended = suspended
+        self._claim = claim
         # One for both looks, before and after the claim: it remembers what it compared with.
         self._decider = Decider(attempt.workspace, attempt.records)
 
@@ -47,7 +55,11 @@ class Flight:
     def decided(self) -> Iterator[Flight]:
         """Decide; hold the claim while the block runs, unless an earlier result stands."""
         step, attempt = self._attempt.step, self._attempt
-        if not step.allow_reuse:
+        if self._suspended is not None:
+            self.decision = Decision.from_plain(self._suspended["decision"])
+            self._replaces = bool(self._suspended["replaces"])
+            yield self
+        elif not step.allow_reuse:
             self.decision = Decision.not_allowed()
             yield self
         elif attempt.regenerate.forces(step.name, attempt.task_id):
@@ -60,6 +72,16 @@ class Flight:
             with self._unless_known():
                 yield self
 
+    def suspend(self) -> dict[str, Any]:
+        """End for now, while the job goes on; as plain JSON for the process that goes on with this."""
+        return {
+            "fingerprint": self._keyed.key.fingerprint,
+            "decision": self.decision.to_plain(),
+            "replaces": self._replaces,
+            "try_number": self._attempt.try_number,
+            "claim": self._claim.hand_on() if self._claim is not None else None,
+        }
+
     def land(self, snapshot: Snapshot, record: StepRecord, outcome: JobOutcome) -> None:
         """Record the result for later runs. Whatever goes wrong here, the step itself has succeeded.
 
@@ -68,6 +90,11 @@ class Flight:
         if not self._attempt.step.allow_reuse:
             return
         keyed = self._keyed
+        if self._suspended and self._suspended["fingerprint"] != keyed.key.fingerprint:
+            self._attempt.step.log.info(
+                "The result is not kept for later runs: something that it depends on changed meanwhile."
+            )
+            return
         try:
             if snapshot.digest != keyed.key.code:
                 key = replace(keyed.key, code=snapshot.digest)
@@ -103,6 +130,7 @@ class Flight:
             waiting=self._waiting,
             cancelled=self._canceled,
         ) as turn:
+            self._claim = turn.claim if isinstance(turn, Mine) else None
             last = verdicts[-1]
             self.decision, self.entry, self._replaces = last.decision, last.entry, last.replaces
             if isinstance(turn, Found) and self._waited_for is not None:

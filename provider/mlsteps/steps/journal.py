@@ -6,13 +6,14 @@ import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlsteps
 from mlsteps.compat import AirflowSkipException
-from mlsteps.compute import ComputeTarget, JobOutcome, JobWatcher
+from mlsteps.compute import ComputeTarget, JobOutcome, JobSuspended, JobWatcher
 from mlsteps.records import DeclaredStep, RunRecord, StepRecord, cancel_run, register_model
 from mlsteps.records.liveness import process_identity
 from mlsteps.records.step import CANCELED, FAILED, RAN, REUSED, RUNNING, SKIPPED
@@ -43,13 +44,19 @@ class StepJournal:
     Each write replaces the whole record, so a kill at any moment leaves a record that is true of some moment.
     """
 
-    def __init__(self, attempt: Attempt, dag: DAG) -> None:
+    def __init__(self, attempt: Attempt, dag: DAG, resumed: bool = False) -> None:
         self._attempt = attempt
         self._dag = dag
         self._log = attempt.step.log
         self._started = time.monotonic()
         self._watcher: JobWatcher | None = None
         self._events: list[Mapping[str, Any]] = []
+        self._suspended = False
+        self._resumed = resumed
+        earlier = attempt.record_so_far() if resumed else None
+        if earlier is not None:
+            self.record = earlier.with_(where={**earlier.where, **process_identity()})
+            return
         self.record = StepRecord(
             dag_id=attempt.dag_id,
             run_id=attempt.run_id,
@@ -79,6 +86,8 @@ class StepJournal:
             self._end(CANCELED, reason=str(reason))
             raise
         except BaseException as error:
+            if self._suspended:
+                raise
             self._end(FAILED, error=str(error) or type(error).__name__)
             raise
         self._end(REUSED if self.record.reused_from else RAN)
@@ -132,6 +141,12 @@ class StepJournal:
         """What the compute target tells of the job on its way."""
         self._watcher = JobWatcher(self._printed, self._logged, self._keep_files, self._attempt.supervisor)
         return self._watcher
+
+    def suspended(self, waiting: JobSuspended) -> None:
+        """Note that the job goes on without this process; another one writes the rest of this try."""
+        self._suspended = True
+        where = {key: value for key, value in self.record.where.items() if key not in process_identity()}
+        self._save(where={**where, "waits": waiting.reason}, phases=self._phases())
 
     def ran(self, outcome: JobOutcome) -> None:
         """Note how the script ended and everything it logged; carry out what it asked for."""
@@ -213,16 +228,29 @@ class StepJournal:
     # Writing
 
     def _end(self, state: str, *, reason: str = "", error: str | None = None) -> None:
-        phases = dict(self._watcher.phases) if self._watcher else {}
         end = declared_end(self._events)  # type: ignore[arg-type]
+        ended = utc_now()
         self._save(
             state=state,
             reason=reason or (end.details if end and end.details else self.record.reason),
             error=error,
-            ended=utc_now(),
-            seconds=round(time.monotonic() - self._started, 3),
-            phases=phases,
+            ended=ended,
+            seconds=self._seconds(ended),
+            phases=self._phases(),
         )
+
+    def _seconds(self, ended: str) -> float:
+        """How long this try took; the clock that does not jump is good for one process only."""
+        if not self._resumed or self.record.started is None:
+            return round(time.monotonic() - self._started, 3)
+        began = datetime.fromisoformat(self.record.started)
+        return round((datetime.fromisoformat(ended) - began).total_seconds(), 3)
+
+    def _phases(self) -> dict[str, float]:
+        phases = dict(self.record.phases) if self._resumed else {}
+        for name, seconds in (self._watcher.phases if self._watcher else {}).items():
+            phases[name] = round(phases.get(name, 0.0) + seconds, 3)
+        return phases
 
     def _save(self, **changes: Any) -> None:
         self.record = self.record.with_(**changes)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from mlsteps.compat import AirflowSkipException, DownstreamTasksSkipped
+from mlsteps.compute import JobSuspended
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.binding import bind
 from mlsteps.steps.cutoff import reused_behind
+from mlsteps.steps.deferring import claim_taken_up, defer
 from mlsteps.steps.ending import raise_if_canceled, raise_if_failed, raise_if_skipped_before
 from mlsteps.steps.flight import Flight
 from mlsteps.steps.journal import StepJournal
@@ -29,23 +32,34 @@ if TYPE_CHECKING:
     from mlsteps.steps.base import PipelineStep
 
 
-def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReference]:
+def run_step(
+    step: PipelineStep, context: Context, suspended: Mapping[str, Any] | None = None
+) -> dict[str, PortDataReference]:
     """Run one try of a step and return the references to its outputs.
+
+    :param suspended: What the first part of this try left, when its job went on without a worker.
 
     :raises ScriptFailedException: the script failed; the text holds its last lines.
     :raises AirflowSkipException: an earlier result stands for it; or the run was canceled before this step
         started, or by its script; or a task before it was skipped.
     :raises DownstreamTasksSkipped: it ran, and earlier results stand for steps behind it.
+    :raises TaskDeferred: its job goes on without a worker.
     """
     attempt = Attempt.of(step, context)
-    with StepJournal(attempt, context["dag"]).kept() as journal:
+    if suspended is not None:
+        # The same try, whatever number a test run's Airflow gives its second part.
+        attempt = replace(attempt, try_number=suspended["try_number"])
+    with (
+        claim_taken_up(attempt, suspended) as claim,
+        StepJournal(attempt, context["dag"], resumed=suspended is not None).kept() as journal,
+    ):
         raise_if_canceled(attempt)
         raise_if_skipped_before(step, context)
         compute_target = step.resolve_compute_target(attempt.workspace)
         keyed = KeyMaker().key_of(resolve(step, attempt.workspace, attempt.parameters))
         journal.resolved(keyed)
         step.progress = Progress(keyed.resolved, journal)
-        with Flight(attempt, keyed).decided() as flight:
+        with Flight(attempt, keyed, suspended, claim).decided() as flight:
             journal.decided(flight.decision)
             if flight.entry is not None:
                 references = references_of(flight.entry, attempt.workspace.locator)
@@ -56,8 +70,13 @@ def run_step(step: PipelineStep, context: Context) -> dict[str, PortDataReferenc
                 journal.bound(bound, compute_target)
                 watcher = journal.watcher()
                 step.watch_with(watcher)
-                outcome = compute_target.run(bound.job, watcher)
-                step.watch_with(None)
+                try:
+                    outcome = compute_target.run(bound.job, watcher)
+                except JobSuspended as waiting:
+                    journal.suspended(waiting)
+                    defer(attempt, waiting, flight.suspend())
+                finally:
+                    step.watch_with(None)
                 journal.ran(outcome)
                 raise_if_failed(step.name, outcome)
                 references = publish(attempt, bound, outcome)

@@ -28,7 +28,7 @@ def publish(attempt: Attempt, bound: BoundStep, outcome: JobOutcome) -> dict[str
         references[output.name] = PortDataReference.of_manifest(
             output.name,
             attempt.workspace.locator,
-            bound.datastores[output.name],
+            output.datastore,
             output.path,
             manifest,
             attempt.producer,

@@ -21,6 +21,7 @@ from mlsteps.data.stores.azure_quick import QuickRequests
 from mlsteps.data.stores.azure_signing import Signer
 from mlsteps.data.stores.base import FileInfo, Store, exact_path
 from mlsteps.exceptions import UserErrorException
+from mlsteps.launcher import atomic
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
@@ -77,7 +78,8 @@ class AzureBlobStore(Store):
         try:
             with self.telling("Listing", prefix):
                 for found in list_blobs(self, f"{start}/" if start else ""):
-                    yield self._here(found)
+                    if not _is_hidden(found.path):
+                        yield self._here(found)
         except FileNotFoundError:
             return
 
@@ -91,7 +93,7 @@ class AzureBlobStore(Store):
                     names.add(found.name[len(below) :].rstrip("/"))
         except FileNotFoundError:
             return []
-        return sorted(names - {""})
+        return sorted(name for name in names if name and not _is_hidden(name))
 
     def open(self, path: str) -> BinaryIO:
         with self.telling("Reading", path):
@@ -228,6 +230,10 @@ class AzureBlobStore(Store):
             raise FileNotFoundError(f"There is no file at {self.url(path)}") from None
         except AzureError as error:
             raise explained(error, doing, self.url(path), self.account.label) from None
+
+
+def _is_hidden(name: str) -> bool:
+    return name.endswith(".tmp") and atomic.TEMPORARY.fullmatch(name.rpartition("/")[2]) is not None
 
 
 class _BlobStream(io.RawIOBase):

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from mlsteps.data.stores.azure_account import error_code
@@ -35,6 +35,8 @@ ONE_REQUEST = 256 * 1024 * 1024
 
 _BLOCK = 64 * 1024 * 1024
 _MOST_BLOCKS = 50_000
+# How long the service may read the source of a copy that nobody waits for.
+_DAYS = 5 * 24 * 3600.0
 _PENDING = "PendingCopyOperation"
 # What a service says that does not know a request, or that may not read the source.
 _CANNOT = ("APINotImplemented", "UnsupportedHeader", "InvalidHeaderValue", "CannotVerifyCopySource")
@@ -140,38 +142,14 @@ class _Copy:
 
     @property
     def _bare_url(self) -> str:
-        name = quote(self._source.name(self._info.path), safe="/~")
-        return f"{self._source.endpoint}/{self._source.container}/{name}"
-
-    def _condition(self) -> dict[str, Any]:
-        from azure.core import MatchConditions
-
-        return {
-            "source_etag": f'"{self._info.version}"',
-            "source_match_condition": MatchConditions.IfNotModified,
-        }
-
-    @property
-    def _keeps_metadata(self) -> bool:
-        """Whether the source's metadata are true of what it holds now."""
-        return not (self._info.content or "etag:").startswith("etag:")
-
-    def _metadata(self) -> dict[str, str] | None:
-        """What the copy's metadata have to be; None for those of the source."""
-        if self._keeps_metadata:
-            return None
-        # Of a blob that is written in place, as pages and appended blocks are, our digest may be long wrong.
-        found = dict(self._from.get_blob_properties().metadata or {})
-        return {**found, DIGEST_KEY: "unknown"} if DIGEST_KEY in found else None
+        return _address(self._source, self._info)
 
     def _at_once(self) -> None:
         quick, tag = self._target.quick, self._info.version
         name = self._target.name(self._path)
-        if quick and tag and self._keeps_metadata and quick.copy(name, self._url, tag):
+        if quick and tag and _keeps_metadata(self._info) and quick.copy(name, self._url, tag):
             return
-        self._to.start_copy_from_url(
-            self._url, metadata=self._metadata(), requires_sync=True, **self._condition()
-        )
+        start_copy(self._source, self._info, self._to, self._url, requires_sync=True)
 
     def _by_blocks(self) -> None:
         size, ids = self._info.size, BlockIds(self._to)
@@ -191,7 +169,7 @@ class _Copy:
         # Blocks are not bound to an ETag, but one that is still the same was the same all the time.
         if str(found.etag).strip('"') != self._info.version:
             raise ChangedMeanwhile(f"{self._source.url(self._info.path)} was written meanwhile.")
-        metadata = self._metadata()
+        metadata = _metadata(self._source, self._info)
         commit_blocks(
             self._to,
             names,
@@ -200,8 +178,7 @@ class _Copy:
         )
 
     def _in_background(self) -> None:
-        url = self._bare_url if self._same_account else self._url
-        self._to.start_copy_from_url(url, metadata=self._metadata(), **self._condition())
+        start_copy(self._source, self._info, self._to, self._bare_url if self._same_account else self._url)
         self._wait()
 
     def _wait(self) -> None:
@@ -224,6 +201,47 @@ class _Copy:
                 f"Azure could not copy {self._source.url(self._info.path)}: {status}, "
                 f"{found.copy.status_description}. Copy it again."
             )
+
+
+def start_copy(
+    source: AzureBlobStore, info: FileInfo, to: BlobClient, url: str, *, requires_sync: bool | None = None
+) -> None:
+    """Ask for a copy of the version that ``info`` tells of.
+
+    :param url: Where the service reads the source.
+    """
+    from azure.core import MatchConditions
+
+    to.start_copy_from_url(
+        url,
+        metadata=_metadata(source, info),
+        requires_sync=requires_sync,
+        source_etag=f'"{info.version}"',
+        source_match_condition=MatchConditions.IfNotModified,
+    )
+
+
+def sign_for_copy(source: AzureBlobStore, info: FileInfo) -> str:
+    """Where the service may read one blob for some days; a secret."""
+    return f"{_address(source, info)}?{source.signer.blob(source.blob(info.path), _DAYS, write=False)}"
+
+
+def _address(source: AzureBlobStore, info: FileInfo) -> str:
+    return f"{source.endpoint}/{source.container}/{quote(source.name(info.path), safe='/~')}"
+
+
+def _keeps_metadata(info: FileInfo) -> bool:
+    """Whether a blob's metadata are true of what it holds now."""
+    return not (info.content or "etag:").startswith("etag:")
+
+
+def _metadata(source: AzureBlobStore, info: FileInfo) -> dict[str, str] | None:
+    """What the copy's metadata have to be; None for those of the source."""
+    if _keeps_metadata(info):
+        return None
+    # Of a blob that is written in place, as pages and appended blocks are, our digest may be long wrong.
+    found = dict(source.blob(info.path).get_blob_properties().metadata or {})
+    return {**found, DIGEST_KEY: "unknown"} if DIGEST_KEY in found else None
 
 
 def _abort(blob: BlobClient, copy: str) -> None:

@@ -2,7 +2,7 @@
 
 from mlsteps.data.transfer.log_lines import LogLines
 from mlsteps.data.transfer.progress import Progress
-from mlsteps.data.transfer.result import TransferResult, TransferStopped
+from mlsteps.data.transfer.result import CopiesPending, TransferResult, TransferStopped
 from mlsteps.data.transfer.run import transfer
 
-__all__ = ["LogLines", "Progress", "TransferResult", "TransferStopped", "transfer"]
+__all__ = ["CopiesPending", "LogLines", "Progress", "TransferResult", "TransferStopped", "transfer"]

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from mlsteps.data.stores.azure_background import BackgroundCopy
 from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.data.stores.azure_blocks import block_length
 from mlsteps.data.stores.azure_copy import ONE_REQUEST, copy_blob
@@ -25,16 +26,19 @@ from mlsteps.launcher.digest import FILE_PREFIX, FileDigest
 
 # Pieces that one thread reads in one go: few requests for a large file.
 _SPAN = 8
+_PENDING = "pending"
 
 
 class FileCopier:
     """Copies files of one place to another one."""
 
-    def __init__(self, source: Place, target: Place, work: Work) -> None:
+    def __init__(self, source: Place, target: Place, work: Work, background: bool = False) -> None:
         self._source = source
         self._target = target
         self._work = work
         self._by_service = True
+        self._background = background
+        self.pending: list[str] = []
 
     def uses_all_threads(self, info: FileInfo) -> bool:
         """Whether several threads copy a file of this size; then the caller's own has to wait for them."""
@@ -45,6 +49,8 @@ class FileCopier:
 
     def copy(self, path: str, info: FileInfo) -> None:
         """Copy the file that was listed, as it is now; when this returns it stands there, verified.
+
+        Or it is among those that are ``pending``: the service copies them by itself.
 
         :raises SourceChanged: it was written to meanwhile; nothing of it is left at the destination.
         :raises DataNotFoundException: it is gone.
@@ -61,12 +67,15 @@ class FileCopier:
                 raise SourceChanged(
                     f"{error.message!r} changes all the time: something writes to it."
                 ) from None
-        self._work.meter.finished()
-        self._work.tally.copied(info.size, verified)
+        if verified != _PENDING:
+            self._work.meter.finished()
+            self._work.tally.copied(info.size, verified)
 
     def _copy(self, path: str, info: FileInfo) -> str:
         self._work.check()
         store, place = self._target.store, self._target.join(path)
+        if self._in_background(info) and (state := self._copied_meanwhile(info, place)):
+            return state
         if self._copied_by_service(info, place):
             self._work.meter.arrived(info.size)
             return "service"
@@ -79,6 +88,34 @@ class FileCopier:
                 writer = FolderWriter(local, reader.version, reader.size, block_length(reader.size))
                 return self._through_here(path, reader, writer)
         return self._as_a_whole(path, info)
+
+    def _in_background(self, info: FileInfo) -> bool:
+        source, target = self._source.store, self._target.store
+        return (
+            self._background
+            and info.size > ONE_REQUEST
+            and isinstance(source, AzureBlobStore)
+            and isinstance(target, AzureBlobStore)
+            # Within an account a copy is quick.
+            and source.endpoint != target.endpoint
+            and source.signer.can_sign
+            and target.signer.can_sign
+        )
+
+    def _copied_meanwhile(self, info: FileInfo, place: str) -> str:
+        source, target = self._source.store, self._target.store
+        assert isinstance(source, AzureBlobStore) and isinstance(target, AzureBlobStore)
+        copy = BackgroundCopy(source, info, target, place)
+        try:
+            if copy.begin() == "pending":
+                self.pending.append(copy.aside)
+                return _PENDING
+        except (ChangedMeanwhile, FileNotFoundError):
+            copy.forget()
+            raise ListedLongAgo(source.url(info.path)) from None
+        copy.finish(self._work.in_order, self._work.check)
+        self._work.meter.arrived(info.size)
+        return "service"
 
     def _copied_by_service(self, info: FileInfo, place: str) -> bool:
         source, target, work = self._source.store, self._target.store, self._work

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mlsteps.exceptions import MlstepsException
@@ -46,6 +46,17 @@ class TransferResult:
 
 class TransferStopped(MlstepsException):
     """A transfer was told to stop. What it finished stands; the rest goes on when it is called again."""
+
+
+class CopiesPending(MlstepsException):
+    """Storage services are making copies, and nobody needs to wait for them; the same call goes on later.
+
+    :param paths: Where they are made, on the target's store.
+    """
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        super().__init__(f"The storage service is making {len(paths):,} copies.")
+        self.paths = tuple(paths)
 
 
 class Tally:

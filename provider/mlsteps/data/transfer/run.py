@@ -18,7 +18,7 @@ from mlsteps.data.transfer.one_file import FileCopier
 from mlsteps.data.transfer.partials import clear_leftovers
 from mlsteps.data.transfer.places import nothing_there, refuse_overlap, source_place, target_place
 from mlsteps.data.transfer.progress import Progress
-from mlsteps.data.transfer.result import TransferResult
+from mlsteps.data.transfer.result import CopiesPending, TransferResult
 from mlsteps.data.transfer.work import Work
 from mlsteps.exceptions import UserErrorException
 from mlsteps.reuse.digest_cache import DigestCache
@@ -44,6 +44,7 @@ def transfer(
     parallel: int = 8,
     bytes_per_second: float | None = None,
     cache: DigestCache | None = None,
+    background: bool = False,
     told: Callable[[Progress], None] = lambda progress: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> TransferResult:
@@ -60,10 +61,12 @@ def transfer(
     :param parallel: Requests or files at the same time.
     :param bytes_per_second: The most that passes through this machine; copies by a service do not.
     :param cache: Remembers digests of files on this machine.
+    :param background: Do not wait for copies that a service makes by itself and that take long.
     :param told: Called with the progress a few times a second, by one thread at a time.
     :param stopped: Asked often, by any thread, whether to stop.
     :raises DataNotFoundException: the source does not exist, or a file of it is gone.
     :raises UserErrorException: the two places or the files' names do not allow it; nothing was written.
+    :raises CopiesPending: such copies are under way; all else is done, but for what ``mirror`` deletes.
     :raises TransferStopped: ``stopped`` said so.
     :raises MlstepsException: a file of the source changes while it is read, or a store fails.
     """
@@ -73,7 +76,7 @@ def transfer(
     place = target_place(origin, target, target_path)
     refuse_overlap(origin, place, mirror)
     with Work(parallel, bytes_per_second, told, stopped) as work:
-        _Transfer(origin, place, mirror, overwrite, cache, work).run()
+        _Transfer(origin, place, mirror, overwrite, cache, background, work).run()
         work.meter.close()
     return work.tally.result(origin.kind, time.monotonic() - started)
 
@@ -86,6 +89,7 @@ class _Transfer:
         mirror: bool,
         overwrite: str,
         cache: DigestCache | None,
+        background: bool,
         work: Work,
     ) -> None:
         self._source = source
@@ -95,7 +99,7 @@ class _Transfer:
         self._work = work
         self._names = NameCheck(rules_of(target.store, target.path), source.url, target.join)
         self._comparison = Comparison(source, target, cache, work)
-        self._copier = FileCopier(source, target, work)
+        self._copier = FileCopier(source, target, work, background)
         self._running: set[Future[None]] = set()
 
     def run(self) -> None:
@@ -110,6 +114,8 @@ class _Transfer:
             for path, info in self._to_copy(files(), extras):
                 self._copy(path, info)
             self._await_all()
+            if self._copier.pending:
+                raise CopiesPending(self._copier.pending)
             if self._mirror:
                 extras.delete()
         _clear_leftovers(self._target)

@@ -1,0 +1,1 @@
+"""What waits in Airflow's triggerer for work that goes on elsewhere, while no worker is taken."""

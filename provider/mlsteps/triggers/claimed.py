@@ -1,0 +1,82 @@
+"""ClaimedTrigger: waits for a step's job, and lets the runs that wait for its result know that it goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from mlsteps.reuse.claim import Claims
+from mlsteps.reuse.handed_on import HandedOn
+from mlsteps.triggers.threads import in_thread
+from mlsteps.workspace import Workspace
+
+_SECONDS_BETWEEN_SIGNS = 5.0
+
+
+class ClaimedTrigger(BaseTrigger):
+    """Waits by means of another trigger; meanwhile it gives the signs of life of the step's claim.
+
+    :param classpath, settings: The trigger that waits, as its ``serialize()`` tells it.
+    :param workspace: The locator of the workspace where results are kept.
+    :param suspended: What the step is told when it goes on; it has the claim, if there is one.
+    """
+
+    def __init__(
+        self, classpath: str, settings: Mapping[str, Any], workspace: str, suspended: Mapping[str, Any]
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.classpath = classpath
+        self.settings = dict(settings)
+        self.workspace = workspace
+        self.suspended = dict(suspended)
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """As Airflow's database keeps it."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {
+            "classpath": self.classpath,
+            "settings": self.settings,
+            "workspace": self.workspace,
+            "suspended": self.suspended,
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Yield what the other trigger yields, and with it what the step is told."""
+        signs = asyncio.create_task(self._give_signs()) if self.suspended.get("claim") else None
+        try:
+            async for event in self._waiting().run():
+                # Not by the keyword arguments of a deferral, which a test run's Airflow (3.3) forgets.
+                told = {"suspended": self.suspended, "event": event.payload}
+                yield TriggerEvent(told)  # type: ignore[no-untyped-call]
+        finally:
+            if signs is not None:
+                signs.cancel()
+                with suppress(asyncio.CancelledError):
+                    await signs
+
+    def _waiting(self) -> BaseTrigger:
+        module, _, name = self.classpath.rpartition(".")
+        from importlib import import_module
+
+        made: BaseTrigger = getattr(import_module(module), name)(**self.settings)
+        return made
+
+    async def _give_signs(self) -> None:
+        handed_on: HandedOn | None = None
+        while True:
+            try:
+                if handed_on is None:
+                    handed_on = await in_thread(self._open)
+                await in_thread(handed_on.give_sign)
+            except (
+                Exception
+            ) as error:  # each kind of store has errors of its own; nothing depends on one sign
+                self.log.debug("No sign of life could be given: %s", error)
+            await asyncio.sleep(_SECONDS_BETWEEN_SIGNS)
+
+    def _open(self) -> HandedOn:
+        store = Workspace.from_locator(self.workspace).record_store()
+        return HandedOn(Claims(store), self.suspended["claim"])
