@@ -16,6 +16,7 @@ from data.transfer.stores import TwoAccounts, blobs_of, content, tree
 from mlsteps.data.stores import azure_copy
 from mlsteps.data.stores.azure_account import AzureAccount
 from mlsteps.data.stores.azure_blob import DIGEST_KEY, AzureBlobStore
+from mlsteps.data.stores.azure_quick import QuickRequests
 from mlsteps.data.transfer import TransferStopped, transfer
 from mlsteps.exceptions import MlstepsException
 from mlsteps.launcher.digest import CHUNK_SIZE, digest_bytes
@@ -44,10 +45,11 @@ def target(accounts: TwoAccounts, request: pytest.FixtureRequest) -> AzureBlobSt
 
 @pytest.fixture
 def small_requests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One request copies little."""
+    """One request copies little, and is refused for more."""
     monkeypatch.setattr(azure_copy, "ONE_REQUEST", CHUNK_SIZE)
     monkeypatch.setattr("mlsteps.data.transfer.one_file.ONE_REQUEST", CHUNK_SIZE)
     monkeypatch.setattr(azure_copy, "_BLOCK", CHUNK_SIZE)
+    monkeypatch.setattr(QuickRequests, "copy", lambda self, name, source, tag: False)
 
 
 FILES = {"a b/ﾃ%20+&?#x": b"1", "c": b"", "large": content(3 * CHUNK_SIZE + 9)}
@@ -79,12 +81,35 @@ def test_copy_here_copies_one_blob(source: AzureBlobStore, target: AzureBlobStor
     assert target.read("b") == b"new"
 
 
+def test_a_large_blob_is_copied_by_one_request_where_the_service_takes_it(
+    source: AzureBlobStore, target: AzureBlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(azure_copy, "ONE_REQUEST", CHUNK_SIZE)
+    asked: list[str] = []
+    copy = QuickRequests.copy
+
+    def counting(self: QuickRequests, name: str, source: str, tag: str) -> bool:
+        asked.append(name)
+        return copy(self, name, source, tag)
+
+    monkeypatch.setattr(QuickRequests, "copy", counting)
+    monkeypatch.setattr(BlobClient, "start_copy_from_url", None)
+    source.write("large", FILES["large"])
+    target.write("large", b"before")
+    assert transfer(source, "", target, "").verified == {"service": 1}
+    assert asked == ["root/large"]
+    assert target.copies_large
+    assert target.read("large") == FILES["large"]
+    assert target.stat("large").content == digest_bytes(FILES["large"])  # type: ignore[union-attr]
+
+
 @pytest.mark.usefixtures("small_requests")
 def test_a_service_that_copies_no_blocks_is_asked_for_a_copy_in_the_background(
     source: AzureBlobStore, target: AzureBlobStore
 ) -> None:
     source.write("large", FILES["large"])
     assert transfer(source, "", target, "").verified == {"service": 1}
+    assert not target.copies_large
     assert not target.copies_blocks
     assert target.stat("large").content == digest_bytes(FILES["large"])  # type: ignore[union-attr]
 

@@ -51,7 +51,8 @@ class AzureBlobStore(Store):
         self.container = container
         self.prefix = exact_path(prefix, "prefix")
         self.signer = Signer(account)
-        self.copies_blocks = True  # until the service says that it cannot
+        # Until the service says that it cannot: copy a large blob by one request, and by blocks.
+        self.copies_large = self.copies_blocks = True
         self._create = create_if_not_exists
 
     def __repr__(self) -> str:

@@ -1,9 +1,9 @@
 """Copying blobs within Azure: the service reads the source, and no byte of it comes here.
 
-Up to 256 MiB one request copies a blob, and its answer says that the copy stands. Larger ones are copied by
-blocks, several at a time, that one request makes the blob at the end; blocks that an earlier try has copied
-stay. A service that cannot do that, such as the emulator, is asked for a copy in the background, which is
-waited for, and aborted when nobody waits any more.
+Up to 256 MiB one request copies a blob, and its answer says that the copy stands. Azure refuses it for larger
+ones, which is tried once, as others do not. Then those are copied by blocks, several at a time, that one
+request makes the blob at the end; blocks that an earlier try has copied stay. A service that cannot do that
+is asked for a copy in the background, which is waited for, and aborted when nobody waits any more.
 
 Each request has the ETag of the source with it. So the copy is of that version, and its metadata, among
 which is our digest, fit what was copied.
@@ -96,6 +96,10 @@ class _Copy:
         """Copy it, by the first way that works."""
         if self._info.size <= ONE_REQUEST:
             return self._attempt(self._at_once)
+        if self._target.copies_large:
+            if self._quickly():
+                return True
+            self._target.copies_large = False
         if self._target.copies_blocks:
             if self._attempt(self._by_blocks):
                 return True
@@ -144,10 +148,14 @@ class _Copy:
     def _bare_url(self) -> str:
         return _address(self._source, self._info)
 
-    def _at_once(self) -> None:
+    def _quickly(self) -> bool:
+        """Copy it by one request; whether that is known to have worked. What did not work changed nothing."""
         quick, tag = self._target.quick, self._info.version
         name = self._target.name(self._path)
-        if quick and tag and _keeps_metadata(self._info) and quick.copy(name, self._url, tag):
+        return bool(quick and tag and _keeps_metadata(self._info) and quick.copy(name, self._url, tag))
+
+    def _at_once(self) -> None:
+        if self._quickly():
             return
         start_copy(self._source, self._info, self._to, self._url, requires_sync=True)
 
