@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from azure.storage.blob import BlobClient
 
 from data.transfer.stores import PlainStore, content, tree
 from mlsteps.cli.azurite import Azurite
 from mlsteps.data.stores import FolderStore, Store
+from mlsteps.data.stores.azure_quick import QuickRequests
 from mlsteps.data.transfer import Progress, TransferStopped, transfer
 from mlsteps.data.transfer.partials import Partial
 from mlsteps.exceptions import DataNotFoundException, MlstepsException, UserErrorException
@@ -223,7 +223,7 @@ def test_a_stopped_transfer_goes_on_at_the_piece_it_stopped_in(make: Make) -> No
         read: list[int] = []
         with pytest.MonkeyPatch.context() as patch:
             _count(patch, Partial, "put", read)
-            _count(patch, BlobClient, "stage_block", read)
+            _count(patch, QuickRequests, "put_block", read)
             transfer(source, "large", target, "copy")
         assert 1 <= len(read) <= 9
         assert tree(target) == {"copy": content(12 * CHUNK_SIZE + 3)}

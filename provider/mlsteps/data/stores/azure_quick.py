@@ -12,7 +12,6 @@ import hashlib
 import http.client
 import os
 import ssl
-import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from mlsteps.data.stores.azure_account import RetryLimits
 from mlsteps.data.stores.azure_signing import Signer
+from mlsteps.data.stores.buffers import Buffers
 
 if TYPE_CHECKING:
     from mlsteps.data.stores.base import FileInfo
@@ -44,7 +44,7 @@ class QuickRequests:
         self._limits = limits
         self._process = os.getpid()
         self._idle: list[http.client.HTTPConnection] = []
-        self._buffers = threading.local()
+        self._buffers = Buffers()
         # What goes by way of a proxy is better left to who knows all about them.
         proxied = parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(self._host)
         self.works = not proxied and signer.can_sign
@@ -63,7 +63,7 @@ class QuickRequests:
                 if answer.status not in (200, 206) or answer.length != length:
                     return
                 for at in range(0, length, piece):
-                    data = self._buffer(min(piece, length - at))
+                    data = self._buffers.of(min(piece, length - at))
                     filled = 0
                     while filled < len(data):
                         came = answer.readinto(data[filled:])
@@ -93,8 +93,15 @@ class QuickRequests:
         headers = {"x-ms-blob-type": "BlockBlob"} | {
             f"x-ms-meta-{key}": text for key, text in metadata.items()
         }
-        md5 = hashlib.md5(data, usedforsecurity=False).digest()
-        return self._done(201, name, headers | {"Content-MD5": base64.b64encode(md5).decode()}, data)
+        return self._done(201, name, headers | {"Content-MD5": _md5(data)}, data)
+
+    def put_block(self, name: str, block: str, data: bytes | memoryview) -> bool:
+        """Send a block for a blob, which a list of blocks is to name; whether that is known to have worked.
+
+        :param block: Its id, as the SDK takes it.
+        """
+        query = {"comp": "block", "blockid": base64.b64encode(block.encode()).decode()}
+        return self._done(201, name, {"Content-MD5": _md5(data)}, data, urlencode(query) + "&")
 
     def copy(self, name: str, source: str, tag: str) -> bool:
         """Copy a version of a blob; whether that is known to have worked.
@@ -108,9 +115,11 @@ class QuickRequests:
         }
         return self._done(202, name, headers, b"")
 
-    def _done(self, status: int, name: str, headers: Mapping[str, str], data: bytes | memoryview) -> bool:
+    def _done(
+        self, status: int, name: str, headers: Mapping[str, str], data: bytes | memoryview, query: str = ""
+    ) -> bool:
         try:
-            with self._answer("PUT", name, headers, data) as answer:
+            with self._answer("PUT", name, headers, data, query) as answer:
                 answer.read()
                 return answer.status == status and answer.getheader("x-ms-copy-status") in (None, "success")
         except _BROKEN:
@@ -141,13 +150,6 @@ class QuickRequests:
             else:
                 connection.close()
 
-    def _buffer(self, length: int) -> memoryview:
-        """Memory of this thread: taking new memory for each piece costs as much as receiving it."""
-        held: bytearray = getattr(self._buffers, "held", None) or bytearray()
-        if len(held) < length:
-            held = self._buffers.held = bytearray(length)
-        return memoryview(held)[:length]
-
     def _connection(self) -> http.client.HTTPConnection:
         if self._process != os.getpid():  # forked: those connections are the parent's
             self._process, self._idle = os.getpid(), []
@@ -160,6 +162,10 @@ class QuickRequests:
                     self._host, self._port, timeout=timeout, context=self._context
                 )
             return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+
+
+def _md5(data: bytes | memoryview) -> str:
+    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
 
 
 def _trusting() -> ssl.SSLContext:

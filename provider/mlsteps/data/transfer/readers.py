@@ -10,10 +10,13 @@ from typing import BinaryIO
 from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.data.stores.azure_ranges import ChangedMeanwhile, read_pieces
 from mlsteps.data.stores.base import FileInfo
+from mlsteps.data.stores.buffers import Buffers
 from mlsteps.data.transfer.identity import known_content, read_chunks
 from mlsteps.data.transfer.listings import Place
 from mlsteps.data.transfer.partials import Data
 from mlsteps.exceptions import DataNotFoundException, MlstepsException
+
+_buffers = Buffers()
 
 
 class SourceChanged(MlstepsException):
@@ -93,13 +96,13 @@ class _FolderReader(Reader):
 
     def read(self, start: int, length: int, piece: int) -> Iterator[Data]:
         for at in range(start, start + length, piece):
-            count = min(piece, start + length - at)
-            data = os.pread(self._file, count, at)
-            while len(data) < count:
-                more = os.pread(self._file, count - len(data), at + len(data))
-                if not more:
+            data = _buffers.of(min(piece, start + length - at))
+            filled = 0
+            while filled < len(data):
+                count = os.preadv(self._file, [data[filled:]], at + filled)
+                if not count:
                     raise _changed(self._path)
-                data += more
+                filled += count
             yield data
 
     def finish(self) -> None:

@@ -112,10 +112,13 @@ class BlobWriter(Writer):
         else:
             name = self._names[number] = self._ids.of(number, hashes)
             if not self._ids.is_there(name, len(data)):
-                self._store.writing(
-                    self._path, lambda: self._blob.stage_block(name, bytes(data), validate_content=True)
-                )
+                self._send(name, data)
         return hashes
+
+    def _send(self, name: str, data: Data) -> None:
+        store, path = self._store, self._path
+        if not (store.quick and store.quick.put_block(store.name(path), name, data)):
+            store.writing(path, lambda: self._blob.stage_block(name, bytes(data), validate_content=True))
 
     def commit(self, digest: str) -> None:
         store, path, metadata = self._store, self._path, {DIGEST_KEY: digest}
