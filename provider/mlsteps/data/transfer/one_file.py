@@ -196,7 +196,7 @@ class FileCopier:
                 moved.append(hashes)
             return moved
 
-        for moved in self._work.in_order(move, range(0, count, span)):
+        for moved in self._work.in_order(move, range(0, count, span), self._work.parallel):
             yield from moved
 
     def _in_sequence(self, reader: Reader, writer: Writer, length: int, count: int) -> Iterator[list[bytes]]:

@@ -61,8 +61,12 @@ class Work:
         """Do something in one of the threads."""
         return self._pool.submit(call, item)
 
-    def in_order(self, call: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-        """Results in the order of the items; by all threads, or here if this is one of theirs."""
+    def in_order(self, call: Callable[[S], T], items: Iterable[S], waiting: int = 0) -> Iterator[T]:
+        """Results in the order of the items; by all threads, or here if this is one of theirs.
+
+        :param waiting: Items that are taken beyond one for each thread, which otherwise waits while the first
+            item takes long.
+        """
         if threading.current_thread() is not self._caller:
             return map(call, items)
-        return in_order(call, items, self._pool, self.parallel)
+        return in_order(call, items, self._pool, self.parallel + waiting)
