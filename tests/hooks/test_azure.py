@@ -99,6 +99,39 @@ def test_public_read_needs_no_secret(connect: Connect) -> None:
     assert azure_account("public", public_read=True).client.credential is None
 
 
+def test_what_is_found_first_opens_the_account(connect: Connect) -> None:
+    """In the order of Airflow's WasbHook: each of them is found only once those before it are gone."""
+    pytest.importorskip("azure.identity")
+    # As the hook of Airflow reads it, public read is an argument of its own.
+    secrets = {
+        "connection_string": f"DefaultEndpointsProtocol=https;AccountName=told;AccountKey={KEY}",
+        "tenant_id": "tenant",
+        "public_read": True,
+        "shared_access_key": KEY,
+        "sas_token": "sv=2024&sig=x",
+        "password": KEY,
+    }
+    found = []
+    while True:
+        rest = dict(secrets)
+        public, password = rest.pop("public_read", False), rest.pop("password", None)
+        connect("blobs", login="account", password=password, extra=rest)
+        client = azure_account("blobs", public_read=bool(public)).client
+        found.append((client.account_name, type(client.credential).__name__, "sig=" in client._query_str))
+        if not secrets:
+            break
+        secrets.pop(next(iter(secrets)))
+    assert found == [
+        ("told", "SharedKeyCredentialPolicy", False),
+        ("account", "ClientSecretCredential", False),
+        ("account", "NoneType", False),
+        ("account", "SharedKeyCredentialPolicy", False),
+        ("account", "NoneType", True),
+        ("account", "SharedKeyCredentialPolicy", False),
+        ("account", "DefaultAzureCredential", False),
+    ]
+
+
 def test_one_account_object_serves_all_who_use_a_connection(connect: Connect) -> None:
     connect("blobs", login="account", password=KEY)
     first = azure_account("blobs")

@@ -75,10 +75,11 @@ def _client(connection: Connection, public_read: bool, options: Mapping[str, Any
     if text := field(extra, "connection_string"):
         return BlobServiceClient.from_connection_string(text, **options)
     url = account_url(connection.host, connection.login)
-    if public_read:
+    principal = field(extra, "tenant_id")
+    if public_read and not principal:
         return BlobServiceClient(url, **options)
     sas = field(extra, "sas_token")
-    if sas and not field(extra, "tenant_id") and not field(extra, "shared_access_key"):
+    if sas and not principal and not field(extra, "shared_access_key"):
         if sas.startswith("https"):
             return BlobServiceClient(sas, **options)
         return BlobServiceClient(f"{url.rstrip('/')}/?{sas.lstrip('?')}", **options)
