@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,23 +11,32 @@ import pytest
 from airflow.sdk import DAG, Asset, TaskGroup, task
 
 from mlsteps import (
+    DataPath,
+    DataPathComputeBinding,
     DataReference,
+    Dataset,
+    DatasetConsumptionConfig,
     Datastore,
+    DataTransferStep,
     OutputFileDatasetConfig,
     Pipeline,
     PipelineData,
+    PipelineParameter,
     PortDataReference,
     PythonScriptStep,
     ReuseSensor,
+    SqlDataReference,
     Workspace,
     data_asset,
     output_asset,
 )
 from mlsteps.asset_uris import dataset_name, to_openlineage
 from mlsteps.compat import listening
+from mlsteps.exceptions import UserErrorException
 from steps.project import Project, states
 
 WRITE = "import sys; open(sys.argv[1], 'w').write('made')"
+BINDING = DataPathComputeBinding()
 FILL = "import sys; open(sys.argv[1] + '/a.csv', 'w').write('made')"
 
 
@@ -147,6 +157,56 @@ def test_a_place_has_the_same_asset_on_every_machine(tmp_path: Path) -> None:
     assert data_asset(by_connection).uri == "x-mlsteps://data/airflow:ws/raw"
 
 
+def test_the_places_of_datasets_are_inlets(project: Project) -> None:
+    store = Datastore(project.workspace, "workspaceblobstore")
+    both = Dataset.File.from_files([store.path("a/one.csv"), (store, "b/**/*.csv")])
+    rows = Dataset.Tabular.from_delimited_files((store, "rows.csv")).to_csv_files()
+    chosen = PipelineParameter("chosen", both)
+    with DAG("datasets", schedule=None):
+        reads = project.step(
+            "reads", inputs=[both.as_named_input("both").as_mount(), rows.as_named_input("rows")]
+        )
+        decided_later = project.step(
+            "decided_later",
+            inputs=[
+                chosen_input(chosen),
+                Dataset.File.from_files("https://example.org/a.csv").as_named_input("web"),
+                Dataset.Tabular.from_sql_query((store, "SELECT 1")).as_named_input("query"),
+            ],
+        )
+    assert reads.inlets == [data_asset(store.path(path)) for path in ("a/one.csv", "b", "rows.csv")]
+    assert decided_later.inlets == []
+
+
+def chosen_input(parameter: PipelineParameter) -> DatasetConsumptionConfig:
+    return DatasetConsumptionConfig("chosen", parameter)
+
+
+def test_a_transfer_has_its_destination_as_outlet(project: Project) -> None:
+    here, there = Datastore(project.workspace, "here"), Datastore(project.workspace, "there")
+    db = Datastore(project.workspace, "db")
+    table = SqlDataReference(db, "t", sql_table="[sales].[prices]")
+    query = SqlDataReference(db, "q", sql_query="SELECT 1")
+    with DAG("transfers", schedule=None):
+        copies = DataTransferStep("copies", here.path("a"), there.path("b"))
+        loads = DataTransferStep("loads", here.path("a"), table)
+        saves = DataTransferStep("saves", table, there.path("prices.csv"))
+        asks = DataTransferStep("asks", query, there.path("c"))
+        anywhere = DataTransferStep(
+            "anywhere", here.path("a"), (PipelineParameter("where", DataPath(there, "d")), BINDING)
+        )
+    output = "_data_transfer_output"
+    assert (copies.inlets, loads.inlets) == ([data_asset(here.path("a"))],) * 2
+    assert copies.outlets == [output_asset("transfers", "copies", output), data_asset(there.path("b"))]
+    assert loads.outlets == saves.inlets == [data_asset(table)]
+    assert data_asset(SqlDataReference(db, "same", sql_table="sales.prices")) == data_asset(table)
+    assert data_asset(table).uri.endswith("/db/sales/prices")
+    assert asks.inlets == []
+    assert anywhere.outlets == [output_asset("transfers", "anywhere", output)]
+    with pytest.raises(UserErrorException, match="no asset.*sql_table"):
+        data_asset(query)
+
+
 def test_a_broken_workspace_does_not_break_the_dag_file(tmp_path: Path) -> None:
     (tmp_path / "workspace.yaml").write_text("no: such setting\n")
     place = Datastore(Workspace(folder=tmp_path), "raw").path("a")
@@ -259,6 +319,43 @@ def test_writing_to_a_fixed_place_is_an_event_of_the_place(project: Project) -> 
     assert len(told) == 2
 
 
+def test_a_transfer_is_an_event_of_its_destination_when_it_copied(project: Project) -> None:
+    store = Datastore(project.workspace, "workspaceblobstore")
+    store.store.write("raw/a.csv", b"1")
+    there = store.path("copies/today")
+    with DAG("moves", schedule=None) as dag:
+        DataTransferStep("copy", store.path("raw"), there)
+    run = project.run(dag)
+    told = {uri: extra for _, uri, extra in events(dag)}
+    assert len(told) == 2
+    extra = told[data_asset(there).uri]
+    assert PortDataReference.deserialize(extra).path_on_datastore == "copies/today"
+    assert extra["run_id"] == run.run_id
+    assert states(project.run(dag)) == {"copy": "skipped"}
+    assert len(events(dag)) == 2
+    store.store.write("raw/a.csv", b"2")
+    project.run(dag)
+    assert len(events(dag)) == 4
+
+
+def test_loading_a_table_is_an_event_of_the_table(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = {"conn_type": "sqlite", "host": str(tmp_path / "sales.db")}
+    monkeypatch.setenv("AIRFLOW_CONN_DB", json.dumps(connection))
+    (project.folder / "workspace.yaml").write_text(
+        "datastores:\n  here: here\n  db: {type: sqlite, conn_id: db}\n"
+    )
+    here = Datastore(project.workspace, "here")
+    here.store.write("prices.csv", b"a,b\n1,2\n")
+    table = SqlDataReference(Datastore(project.workspace, "db"), "t", sql_table="prices")
+    with DAG("loads", schedule=None) as dag:
+        DataTransferStep("load", here.path("prices.csv"), table)
+    run = project.run(dag)
+    ((_, uri, extra),) = events(dag)
+    assert (uri, extra) == (data_asset(table).uri, {"table": "prices", "run_id": run.run_id})
+
+
 def test_a_step_runs_although_another_dag_has_taken_its_asset(project: Project) -> None:
     data = PipelineData("rows")
     with DAG("takes", schedule=None) as takes:
@@ -316,6 +413,8 @@ def test_openlineage_is_told_the_real_places_of_a_step_that_ran(project: Project
     told = lineage(dag)
     (read,), (made,) = told["makes"].inputs, told["makes"].outputs
     assert facts(read) == ("file", str(raw))
+    (place,) = read.facets["symlinks"].identifiers
+    assert facts(place) == facts(to_openlineage(data_asset(given), None))
     assert read.facets["storage"].fileFormat == "csv"
     assert (read.inputFacets["inputStatistics"].size, read.inputFacets["inputStatistics"].fileCount) == (4, 1)
     (event,) = events(dag)
@@ -328,6 +427,30 @@ def test_openlineage_is_told_the_real_places_of_a_step_that_ran(project: Project
     (link,) = made.facets["symlinks"].identifiers
     assert facts(link) == facts(to_openlineage(output_asset("open", "makes", "rows"), None))
     assert same.facets["symlinks"] == made.facets["symlinks"]
+
+
+def test_openlineage_is_told_both_names_of_what_lies_at_a_fixed_place(project: Project, lineage: Any) -> None:
+    store = Datastore(project.workspace, "workspaceblobstore")
+    store.store.write("raw.csv", b"1")
+    store.store.write("folder/old", b"1")
+    copied, below = store.path("copy.csv"), store.path("folder")
+    table = OutputFileDatasetConfig("table", destination=(store, "tables/today"))
+    with DAG("open_places", schedule=None) as dag:
+        DataTransferStep("copies", store.path("raw.csv"), copied)
+        DataTransferStep("copies_below", store.path("raw.csv"), below)
+        project.step("writes", FILL, outputs=[table], arguments=[table])
+    told = lineage(dag)
+
+    def links(task_id: str) -> list[str]:
+        (made,) = told[task_id].outputs
+        return [link.name for link in made.facets["symlinks"].identifiers]
+
+    for task_id, asset in (
+        ("copies", data_asset(copied)),
+        ("writes", data_asset(store.path("tables/today"))),
+    ):
+        assert links(task_id)[1:] == [to_openlineage(asset, None).name]
+    assert len(links("copies_below")) == 1
 
 
 def test_openlineage_is_told_what_stands_for_a_reused_step(project: Project, lineage: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -166,6 +166,16 @@ class DataTransferStep(PipelineStep):
     def names_compute_target(self) -> bool:
         """No: whatever SDK v1's Data Factory was called."""
         return False
+
+    @property
+    def places_read(self) -> Sequence[DataReference]:
+        """The rows that it copies, where they are a table's."""
+        return [self.sql_source] if self.sql_source is not None else []
+
+    @property
+    def places_written(self) -> Sequence[DataReference]:
+        """Its destination; none where the run decides."""
+        return [self.destination] if isinstance(self.destination, DataReference) else []
 
     def resolve_compute_target(self, workspace: Workspace | None = None) -> ComputeTarget:
         """What copies: the worker itself."""

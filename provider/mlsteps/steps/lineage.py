@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
 
-from mlsteps.asset_uris import data_uri, fits, output_uri
-from mlsteps.data import DataReference, OutputFileDatasetConfig, PortDataReference
-from mlsteps.exceptions import MlstepsException
+from mlsteps.asset_uris import output_uri
+from mlsteps.data import DataReference, PortDataReference
+from mlsteps.exceptions import UserErrorException
+from mlsteps.steps.places import uri_of_place
 from mlsteps.steps.reusing import recorded_outputs
 from mlsteps.steps.task_ids import task_id_from_name
+from mlsteps.steps.uris import input_uris, output_uris, uris_of_output, uris_of_places
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors.base import OperatorLineage
     from airflow.sdk import Context, XComArg
     from airflow.sdk.definitions.mappedoperator import OperatorPartial
 
-    from mlsteps.data import Datastore
     from mlsteps.steps.attempt import Attempt
     from mlsteps.steps.base import PipelineStep
     from mlsteps.steps.openlineage import Progress
@@ -41,12 +43,21 @@ def output_asset(dag_id: str, step: str, output: str) -> Asset:
 
 
 def data_asset(data: DataReference) -> Asset:
-    """The Airflow asset of data that lies at a place of a datastore.
+    """The Airflow asset of data that lies at a place of a datastore: a path, or a table of a database.
 
     It is an inlet of each step that reads it, and an outlet of each step with an OutputFileDatasetConfig
-    whose destination is that very place. Give it to tasks of other kinds that write there.
+    whose destination is that very place, and of each transfer to it. Give it to tasks of other kinds that
+    write there.
+
+    :raises UserErrorException: it is the result of a query or of a procedure, which has no place.
     """
-    return Asset(_place_uri(data.datastore, data.path_on_datastore))
+    uri = uri_of_place(data)
+    if uri is None:
+        raise UserErrorException(
+            f"{data!r} has no asset: what a query or a procedure reads has no place. Name a table by "
+            f"sql_table=."
+        )
+    return Asset(uri)
 
 
 class StepAsset(Asset):
@@ -71,13 +82,24 @@ class LineageOfStep(BaseOperator):
     progress: Progress | None = None
 
     @property
+    def places_read(self) -> Sequence[DataReference]:
+        """Data at fixed places that it reads, beside its inputs."""
+        return ()
+
+    @property
+    def places_written(self) -> Sequence[DataReference]:
+        """Data at fixed places that it writes, beside its outputs."""
+        return ()
+
+    @property
     def inlets(self) -> list[Any]:
         """Airflow assets: those it was given, and those of its inputs."""
         given: list[Any] = self.__dict__["inlets"]
         dag = self.get_dag()
         if dag is None or not self.declares_lineage:
             return _without_own(given)
-        return _with(given, _input_uris(dag.dag_id, self.input_ports, self.upstream_outputs))
+        ports = input_uris(dag.dag_id, self.input_ports, self.upstream_outputs)
+        return _with(given, chain(ports, uris_of_places(self.places_read)))
 
     @inlets.setter
     def inlets(self, assets: list[Any]) -> None:
@@ -90,7 +112,8 @@ class LineageOfStep(BaseOperator):
         dag = self.get_dag()
         if dag is None or not self.declares_lineage:
             return _without_own(given)
-        return _with(given, _output_uris(dag.dag_id, self.task_id, self.output_ports))
+        ports = output_uris(dag.dag_id, self.task_id, self.output_ports)
+        return _with(given, chain(ports, uris_of_places(self.places_written)))
 
     @outlets.setter
     def outlets(self, assets: list[Any]) -> None:
@@ -108,8 +131,8 @@ def with_lineage(
     given = partial.kwargs
     if given["dag"] is not None:
         dag_id = given["dag"].dag_id
-        read = _input_uris(dag_id, inputs, given["upstream_outputs"])
-        made = _output_uris(dag_id, given["task_id"], outputs)
+        read = input_uris(dag_id, inputs, given["upstream_outputs"])
+        made = output_uris(dag_id, given["task_id"], outputs)
         for name, uris in (("inlets", read), ("outlets", made)):
             assets = given[name] or []
             # A new list: where none was given, it is one that all operators share.
@@ -122,13 +145,22 @@ def announce(attempt: Attempt, context: Context, references: Mapping[str, PortDa
     step: PipelineStep = attempt.step
     told = recorded_outputs(step, references, attempt.workspace)
     outlets = {asset.uri: asset for asset in step.outlets if isinstance(asset, Asset)}
-    for port in step.output_ports:
-        for uri in _uris_of_output(attempt.dag_id, attempt.task_id, port):
-            if uri not in outlets:
-                outlets[uri] = Asset(uri)
-                step.outlets = [*step.outlets, outlets[uri]]
-            extra = {**told[port.name], "run_id": attempt.run_id}
-            context["outlet_events"][outlets[uri]].extra.update(extra)
+    for uri, made in _made(attempt, told):
+        if uri not in outlets:
+            outlets[uri] = Asset(uri)
+            step.outlets = [*step.outlets, outlets[uri]]
+        context["outlet_events"][outlets[uri]].extra.update({**made, "run_id": attempt.run_id})
+
+
+def _made(attempt: Attempt, told: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each asset's URI with what was made of it."""
+    for port in attempt.step.output_ports:
+        for uri in uris_of_output(attempt.dag_id, attempt.task_id, port):
+            yield uri, told[port.name]
+    for place in attempt.step.places_written:
+        for uri in uris_of_places([place]):
+            # A transfer has one output or, where it wrote to a table, none.
+            yield uri, next(iter(told.values()), {"table": getattr(place, "sql_table", None)})
 
 
 def withhold(step: PipelineStep) -> None:
@@ -159,51 +191,3 @@ def _without_own(assets: list[Any]) -> list[Any]:
     an older version of a DAG, and nobody who did not ask for an asset should lose a run by one.
     """
     return [asset for asset in assets if not isinstance(asset, StepAsset)]
-
-
-def _output_uris(dag_id: str, task_id: str, ports: Iterable[OutputPort]) -> Iterator[str]:
-    for port in ports:
-        yield from _uris_of_output(dag_id, task_id, port)
-
-
-def _uris_of_output(dag_id: str, task_id: str, port: OutputPort) -> Iterator[str]:
-    uris = [output_uri(dag_id, task_id, port.name)]
-    data = port.data
-    if isinstance(data, OutputFileDatasetConfig) and data.datastore and "{run-id}" not in data.path:
-        uris.append(_place_uri(data.datastore, data.path.replace("{output-name}", port.name)))
-    return filter(fits, uris)
-
-
-def _input_uris(dag_id: str, ports: Iterable[InputPort], made: Mapping[str, XComArg]) -> Iterator[str]:
-    for port in ports:
-        reference, source = made.get(port.name), port.source
-        if reference is not None:
-            for maker, key in reference.iter_references():
-                yield output_uri(dag_id, maker.task_id, key)
-        elif isinstance(source, PortDataReference):
-            yield made_uri(source)
-        elif type(source) is DataReference:  # those derived from it are of rows, and have no path
-            yield from filter(fits, [_place_uri(source.datastore, source.path_on_datastore)])
-
-
-def made_uri(reference: PortDataReference) -> str:
-    """The asset's URI of the output that a reference is of."""
-    return output_uri(reference.producer.dag_id, reference.producer.task_id, reference.name)
-
-
-def _place_uri(datastore: Datastore, path: str) -> str:
-    return data_uri(_workspace_name(datastore.workspace), datastore.declared_name, path)
-
-
-def _workspace_name(workspace: Any) -> str:
-    """A workspace by a name that is the same wherever the DAG file is read.
-
-    Not its folder, which in a versioned bundle is another one in each version.
-    """
-    locator: str = workspace.locator
-    if not locator.startswith("folder:"):
-        return locator
-    try:
-        return f"folder:{workspace.config.name}"
-    except MlstepsException:  # a task that needs the workspace will say what is wrong with it
-        return f"folder:{locator.rstrip('/').rpartition('/')[2]}"

@@ -5,13 +5,12 @@ Imported only when the OpenLineage provider asks, which is the one that brings w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.asset_uris import NAMESPACE, dataset_name, file_format, logical_name, output_uri
-from mlsteps.data import PortDataReference
-from mlsteps.steps.lineage import made_uri
+from mlsteps.steps.uris import uris_at, uris_of_data
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors.base import OperatorLineage
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from openlineage.client.facet_v2 import DatasetFacet, JobFacet
 
     from mlsteps.records import StepRecord
+    from mlsteps.steps.base import PipelineStep
     from mlsteps.steps.journal import StepJournal
     from mlsteps.steps.resolving import ResolvedStep
 
@@ -40,7 +40,9 @@ class Progress:
 
         record = self.journal.record
         return OperatorLineage(
-            inputs=self._inputs(record), outputs=_outputs(record), job_facets=_code(record.source)
+            inputs=self._inputs(record),
+            outputs=_outputs(self.resolved.step, record),
+            job_facets=_code(record.source),
         )
 
     def _inputs(self, record: StepRecord) -> list[InputDataset]:
@@ -52,7 +54,6 @@ class Progress:
             url = given.store.url(given.path)
             data = record.inputs.get(given.port.name, {})
             made = self.resolved.step.upstream_outputs.get(given.port.name, given.port.source)
-            logical = made_uri(made) if isinstance(made, PortDataReference) else None
             namespace, name = dataset_name(url)
             statistics = input_statistics_input_dataset.InputStatisticsInputDatasetFacet(
                 size=data.get("bytes"), fileCount=data.get("files")
@@ -61,14 +62,14 @@ class Progress:
                 InputDataset(
                     namespace,
                     name,
-                    facets=_facets(url, data.get("digest"), logical),
+                    facets=_facets(url, data.get("digest"), uris_of_data(made)),
                     inputFacets={"inputStatistics": statistics},
                 )
             )
         return found
 
 
-def _outputs(record: StepRecord) -> list[OutputDataset]:
+def _outputs(step: PipelineStep, record: StepRecord) -> list[OutputDataset]:
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import output_statistics_output_dataset
 
@@ -79,7 +80,10 @@ def _outputs(record: StepRecord) -> list[OutputDataset]:
         statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
             size=output["bytes"], fileCount=output["files"]
         )
-        logical = output_uri(dag_id, task_id, output["name"])
+        logical = [
+            output_uri(dag_id, task_id, output["name"]),
+            *uris_at(step, output["name"], output["path"]),
+        ]
         found.append(
             OutputDataset(
                 namespace,
@@ -91,12 +95,13 @@ def _outputs(record: StepRecord) -> list[OutputDataset]:
     return found
 
 
-def _facets(url: str, digest: str | None, logical: str | None) -> dict[str, DatasetFacet]:
+def _facets(url: str, digest: str | None, logical: Iterable[str]) -> dict[str, DatasetFacet]:
     """What there is to say of data at a place.
 
-    :param logical: The URI of the output that it is of. Its place is a new one in each run, its name is not.
+    :param logical: The URIs of its assets. An output's place is a new one in each run, its name is not.
     """
     from openlineage.client import facet_v2
+    from openlineage.client.facet_v2 import symlinks_dataset
 
     namespace, _ = dataset_name(url)
     layer = namespace.partition(":")[0]
@@ -109,11 +114,12 @@ def _facets(url: str, digest: str | None, logical: str | None) -> dict[str, Data
     if digest:
         version = facet_v2.dataset_version_dataset.DatasetVersionDatasetFacet(datasetVersion=digest)
         facets["version"] = version
-    if logical:
-        name = facet_v2.symlinks_dataset.Identifier(
-            namespace=NAMESPACE, name=logical_name(logical), type="output"
-        )
-        facets["symlinks"] = facet_v2.symlinks_dataset.SymlinksDatasetFacet(identifiers=[name])
+    names = [
+        symlinks_dataset.Identifier(namespace=NAMESPACE, name=logical_name(uri), type=uri.split("/")[2])
+        for uri in logical
+    ]
+    if names:
+        facets["symlinks"] = symlinks_dataset.SymlinksDatasetFacet(identifiers=names)
     return facets
 
 
