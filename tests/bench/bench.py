@@ -25,6 +25,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # as for the tests: this
 from bench import budgets  # noqa: E402
 from bench.edits import edits  # noqa: E402
 from bench.hashing import hashing  # noqa: E402
+from bench.listings import listings  # noqa: E402
 from bench.reruns import planning, reruns  # noqa: E402
 from bench.scheduled import step_overhead  # noqa: E402
 from bench.transfers import transfers  # noqa: E402
@@ -54,6 +55,7 @@ def main() -> int:
             "edits": lambda: edits(folder, tell),
             "reruns": lambda: reruns(folder, 2 if quick else 5, tell, plain=(10,) if quick else (10, 100)),
             "transfers": lambda: transfers(folder, 2 if quick else 5, tell),
+            "listings": lambda: listings(folder, tell),
         }
         for part in options.only or parts:
             lines += parts[part]()
@@ -75,7 +77,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--only",
         action="append",
-        choices=["run", "import", "parse", "growth", "hashing", "plan", "edits", "reruns", "transfers"],
+        choices=[
+            "run",
+            "import",
+            "parse",
+            "growth",
+            "hashing",
+            "plan",
+            "edits",
+            "reruns",
+            "transfers",
+            "listings",
+        ],
         help="a part; may be repeated",
     )
     return parser.parse_args()

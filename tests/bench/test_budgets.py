@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.dag_files import write_dag_file
+from bench.listings import listings
 from bench.processes import probe
 
 TRIES = 3
@@ -82,3 +83,11 @@ def test_steps_that_share_a_name_are_parsed_in_linear_time(tmp_path: Path) -> No
         return float(found[many] / found[few])
 
     assert best_of_tries(growth, limit) <= limit
+
+
+@pytest.mark.slow
+def test_comparing_many_blobs_takes_little_memory(tmp_path: Path) -> None:
+    """With fewer blobs than the benchmark, and more than a transfer keeps in memory."""
+    lines = listings(tmp_path, lambda text: None, few=2_000, many=25_000)
+    assert len(lines) == 6
+    assert all(line.passed for line in lines), lines
