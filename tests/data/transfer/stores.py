@@ -58,6 +58,12 @@ def content(size: int, seed: bytes = b"") -> bytes:
     return b"".join(blocks)[:size]
 
 
+def fill(store: Store, files: dict[str, bytes], below: str) -> None:
+    """Write files below a path."""
+    for path, data in files.items():
+        store.write(f"{below}/{path}", data)
+
+
 def tree(store: Store, path: str = "") -> dict[str, bytes]:
     """Every file below a path with its content."""
     below = f"{path}/" if path else ""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from data.transfer.stores import blobs_of, content, tree
+from data.transfer.stores import blobs_of, content, fill, tree
+from data.transfer.watching import readers
 from mlsteps.cli.azurite import Azurite
 from mlsteps.data.stores import FolderStore, Store
 from mlsteps.data.stores.azure_account import RetryLimits
@@ -36,45 +34,6 @@ NEW = {
     "large": content(4 * CHUNK_SIZE + 100),
     "z": b"",
 }
-
-
-@contextmanager
-def readers(store: Store, below: str) -> Iterator[None]:
-    """Somebody reads all the time, and must never see anything but what was there and what will be."""
-    wrong: list[str] = []
-    seen: list[str] = []
-    done = threading.Event()
-
-    def read() -> None:
-        while not done.is_set():
-            for path, new in NEW.items():
-                try:
-                    found = store.read(f"{below}/{path}")
-                except FileNotFoundError:
-                    continue
-                except DatastoreException as error:
-                    if error.status != 412:  # replaced between two ranges of it, which the store notices
-                        wrong.append(f"{path}: {error}")
-                    continue
-                seen.append(path)
-                if found not in (OLD.get(path), new):
-                    wrong.append(f"{path}: {len(found)} bytes")
-            done.wait(0.05)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-    assert not wrong
-    assert {"b/c", "large"} <= set(seen)
-
-
-def fill(store: Store, files: dict[str, bytes], below: str) -> None:
-    for path, data in files.items():
-        store.write(f"{below}/{path}", data)
 
 
 class Scene:
@@ -123,7 +82,7 @@ def test_many_failures_at_random(kind: str, azurite: Azurite, tmp_path: Path) ->
             return rng.choices(FAULTS, weights)[0] if rng.random() < 0.25 else None
 
         proxy.fault = some
-        with readers(scene.checked, "out"):
+        with readers(scene.checked, "out", OLD, NEW):
             while len(proxy.injected) < 70:
                 scene.run()
         assert not [path for path in tmp_path.rglob("*.tmp")]
@@ -167,7 +126,7 @@ def test_killed_at_any_moment_and_run_again_the_tree_is_exact(
     fill(source, NEW, "in")
     fill(target, {**OLD, "extra": b"goes"}, "out")
     killed = 0
-    with readers(target, "out"):
+    with readers(target, "out", OLD, NEW):
         for _ in range(6):
             process = start(KILLED, *places)
             assert process.stdin is not None
