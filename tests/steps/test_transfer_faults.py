@@ -202,7 +202,7 @@ class Way:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # about a minute where nobody else is busy
+@pytest.mark.timeout(600)  # three minutes where others are busy
 def test_a_fault_at_any_request_and_another_try_leave_the_exact_tree(
     azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
