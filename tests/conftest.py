@@ -16,8 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from servers import docker_engine as docker_servers
+from servers.docker_engine import docker_engine
+
 if TYPE_CHECKING:
     from airflow.sdk import DAG
+
+
+__all__ = ["docker_engine"]  # a fixture
 
 
 def _isolate_airflow() -> Path:
@@ -56,6 +62,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("xdist_group") is None:
             group = "e2e" if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
             item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=docker_servers.needs_docker)  # last, as the first time it takes a while to have an engine
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install what an engine needs while other tests run."""
+    if not session.config.option.collectonly:
+        preparing = docker_servers.begin_early(session.items)
+        if preparing is not None:
+            session.config.add_cleanup(lambda: docker_servers.give_up(preparing))
 
 
 @pytest.fixture(scope="session")

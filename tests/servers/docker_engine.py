@@ -1,0 +1,210 @@
+"""A Docker engine for the tests: the one that runs here, else one of their own; with an image to start
+from.
+
+Where ``DOCKER_HOST`` or the usual socket answers, that engine is used. Else, as root, Debian's
+``docker.io`` is installed and ``dockerd`` started with everything it writes in a temporary folder: one for
+each test process, in a session of its own, without systemd, and gone when the tests are. It is ready in
+half a second, and has the image after two more. On a machine that has neither package nor image, getting
+them takes one to two minutes; they are begun when the tests have been collected, and the tests that need
+them are put last.
+
+What holds in an engine of our own, as tried in a virtual machine with control groups of version 1:
+
+- A memory limit kills (exit code 137, ``OOMKilled``). Limits of processors, processes and shared memory
+  hold, and so do ``user``, bind mounts, read-only ones too, and ``init``.
+- There is no network but ``none`` and ``host``, as nothing of the machine's own network is changed: use
+  ``network_mode="host"``. Publishing ports and names of containers do not work.
+- There are no GPUs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servers.debian import ServerMissing, find_or_install, running, skip_or_fail
+from servers.docker_image import IMAGE, install_debootstrap, python_image_tar
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_USUAL = "unix:///var/run/docker.sock"
+
+
+@dataclass(frozen=True)
+class DockerEngine:
+    """A running engine.
+
+    :param url: What ``DOCKER_HOST`` would say.
+    :param image: An image with ``sh`` and ``python3`` that it has.
+    :param own: Whether it is the tests' own; else others may have containers and images in it, too.
+    """
+
+    url: str
+    image: str
+    own: bool
+
+    @contextmanager
+    def client(self) -> Iterator[DockerClient]:
+        """A client of it."""
+        with _client(self.url) as client:
+            yield client
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[DockerEngine]:
+    """A running engine; the containers that a test makes are the test's to remove."""
+    try:
+        with _engine() as (url, own):
+            _load_image(url)
+            yield DockerEngine(url, IMAGE, own)
+    except ServerMissing as missing:
+        skip_or_fail(missing)
+
+
+def begin_early(items: list[pytest.Item]) -> subprocess.Popen[bytes] | None:
+    """Begin to get what the engine needs, in a process beside the tests, if one of ``items`` asks for it."""
+    if not any(needs_docker(item) for item in items):
+        return None
+    return subprocess.Popen(
+        [sys.executable, "-c", "from servers import docker_engine; docker_engine.prepare()"],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def give_up(preparing: subprocess.Popen[bytes]) -> None:
+    """Stop what :func:`begin_early` began, should it still run; the next tests begin anew."""
+    if preparing.poll() is None:
+        preparing.terminate()
+    preparing.wait()
+
+
+def needs_docker(item: pytest.Item) -> bool:
+    """Whether a test uses the engine."""
+    return "docker_engine" in getattr(item, "fixturenames", ())
+
+
+def prepare() -> None:
+    """Install the engine and make the image, unless they are there."""
+    # An installation that is cut short leaves the machine's packages half done.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    with contextlib.suppress(ServerMissing):  # the test that needs it says so
+        url = _running_engine()
+        if url is None:
+            find_or_install(_dockerd, "docker.io")
+        elif _has_image(url):
+            return
+        install_debootstrap()
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        python_image_tar()
+
+
+@contextmanager
+def _engine() -> Iterator[tuple[str, bool]]:
+    url = _running_engine()
+    if url is not None:
+        yield url, False
+        return
+    dockerd = find_or_install(_dockerd, "docker.io")
+    if os.geteuid() != 0:
+        raise ServerMissing("Needs a running Docker engine, or root to start one.")
+    problem = None
+    for driver in ("overlay2", "vfs"):  # vfs works on any disk, and copies the whole image for each container
+        with tempfile.TemporaryDirectory(prefix="mlsteps-docker-", ignore_cleanup_errors=True) as name:
+            try:
+                with _own_engine(dockerd, Path(name), driver) as url:
+                    yield url, True
+                    return
+            except ServerMissing as missing:
+                problem = missing
+    assert problem is not None
+    raise problem
+
+
+@contextmanager
+def _own_engine(dockerd: Path, folder: Path, driver: str) -> Iterator[str]:
+    url = f"unix://{folder}/docker.sock"
+    command = [
+        # Should the tests be killed, it ends as well, and ends its containers.
+        *("setpriv", "--pdeathsig=TERM", str(dockerd), "--host", url, "--storage-driver", driver),
+        *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"),
+        *("--bridge=none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout", "3"),
+    ]
+    with running(command, folder / "log", lambda: _answers(url)):
+        try:
+            yield url
+        finally:
+            with _client(url) as client:
+                for container in client.containers.list(all=True, ignore_removed=True):
+                    with contextlib.suppress(Exception):
+                        container.remove(force=True)
+
+
+def _running_engine() -> str | None:
+    """The engine that the user has."""
+    url = os.environ.get("DOCKER_HOST") or _USUAL
+    if url == _USUAL and not Path("/var/run/docker.sock").exists():
+        return None
+    return url if _answers(url) else None
+
+
+def _answers(url: str) -> bool:
+    if url.startswith("unix://") and not Path(url.removeprefix("unix://")).exists():
+        return False
+    try:
+        with _client(url) as client:
+            return bool(client.ping())
+    except Exception:
+        return False
+
+
+def _has_image(url: str) -> bool:
+    from docker.errors import ImageNotFound
+
+    with _client(url) as client:
+        try:
+            client.images.get(IMAGE)
+        except ImageNotFound:
+            return False
+        return True
+
+
+def _load_image(url: str) -> None:
+    if _has_image(url):
+        return
+    tar = python_image_tar()
+    name, _, tag = IMAGE.partition(":")
+    with _client(url) as client:
+        client.api.import_image_from_file(str(tar), repository=name, tag=tag, changes=["ENV LANG=C.UTF-8"])
+
+
+@contextmanager
+def _client(url: str) -> Iterator[DockerClient]:
+    import docker
+
+    client = docker.DockerClient(base_url=url, timeout=60)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def _dockerd() -> Path | None:
+    found = shutil.which("dockerd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return Path(found) if found and shutil.which("containerd") else None
