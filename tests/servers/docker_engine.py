@@ -26,6 +26,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _USUAL = "unix:///var/run/docker.sock"
+_PREFIX = "mlsteps-docker-"
 
 
 @dataclass(frozen=True)
@@ -124,10 +126,11 @@ def _engine() -> Iterator[tuple[str, bool]]:
     dockerd = find_or_install(_dockerd, "docker.io")
     if os.geteuid() != 0:
         raise ServerMissing("Needs a running Docker engine, or root to start one.")
+    _clear_remains()
     problem = None
     for driver in ("overlay2", "vfs"):  # vfs works on any disk, and copies the whole image for each container
         with tempfile.TemporaryDirectory(
-            prefix="mlsteps-docker-", dir=_roomy_memory(), ignore_cleanup_errors=True
+            prefix=_PREFIX, dir=_roomy_memory(), ignore_cleanup_errors=True
         ) as name:
             try:
                 with _own_engine(dockerd, Path(name), driver) as url:
@@ -137,6 +140,15 @@ def _engine() -> Iterator[tuple[str, bool]]:
                 problem = missing
     assert problem is not None
     raise problem
+
+
+def _clear_remains() -> None:
+    """Remove folders of tests that were killed: their engines stopped by themselves, and left them."""
+    for parent in filter(None, (_roomy_memory(), tempfile.gettempdir())):
+        for folder in Path(parent).glob(f"{_PREFIX}*"):
+            # The engine removes the file with its process id when it ends.
+            if not (folder / "pid").exists() and folder.stat().st_mtime < time.time() - 600:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _roomy_memory() -> str | None:
@@ -156,7 +168,7 @@ def _own_engine(dockerd: Path, folder: Path, driver: str) -> Iterator[str]:
         # Should the tests be killed, it ends as well, and ends its containers.
         *("setpriv", "--pdeathsig=TERM", str(dockerd), "--host", url, "--storage-driver", driver),
         *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"),
-        *("--bridge=none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout", "3"),
+        *("--bridge=none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout", "20"),
     ]
     with running(command, folder / "log", lambda: _answers(url)):
         try:
