@@ -10,13 +10,19 @@ from pathlib import Path
 import pytest
 
 
-def make_wheel(folder: Path, name: str, version: str) -> Path:
+def make_wheel(
+    folder: Path, name: str, version: str, requires: tuple[str, ...] = (), python: str = ""
+) -> Path:
     """Write the smallest wheel there is: one module with a version."""
+    more = "".join(f"Requires-Dist: {item}\n" for item in requires)
+    more += f"Requires-Python: {python}\n" if python else ""
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(f"{name}.py", f"__version__ = {version!r}\n")
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(
+            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
+        )
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         archive.writestr(
             f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"

@@ -173,7 +173,6 @@ class TestAVirtualEnvironment:
     def test_it_is_what_was_asked_for(self, site_packages: Path) -> None:
         asked = CondaDependencies.create(pip_packages=["pandas==2.1.0", "six"], python_version="3.10")
         assert identity(asked) == {
-            "kind": "virtual environment",
             "python": "3.10",
             "requirements": ["pandas==2.1.0", "six"],
             "options": [],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlsteps.data.stores import Store
-    from mlsteps.environment import RunConfiguration
+    from mlsteps.environment import EnvironmentLocks, RunConfiguration
     from mlsteps.launcher.manifest import Manifest
 
 
@@ -81,6 +81,7 @@ class StepJob:
     :param scratch: A folder on this machine for temporary files.
     :param environments: A folder on this machine that keeps environments between jobs.
     :param input_cache: One that keeps what was fetched of inputs.
+    :param locks: What the packages of environments were resolved to; None leaves that to the installer.
     """
 
     id: str
@@ -95,6 +96,7 @@ class StepJob:
     scratch: Path
     environments: Path
     input_cache: Path
+    locks: EnvironmentLocks | None = None
 
 
 @dataclass(frozen=True)

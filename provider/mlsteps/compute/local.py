@@ -19,8 +19,10 @@ from mlsteps.compute.tokens import substitute
 from mlsteps.compute.uploads import collect_output
 from mlsteps.environment import (
     EnvironmentKind,
+    EnvironmentLock,
     EnvironmentPlan,
     VirtualEnvironments,
+    lock_for,
     plan_environment,
     python_for,
 )
@@ -80,21 +82,31 @@ class LocalCompute(ComputeTarget):
         """Run a job in a process group of its own; see :meth:`ComputeTarget.run`."""
         plan = plan_environment(job.run_configuration)
         with watcher.phase("environment"):
-            python = python_for(
-                plan, VirtualEnvironments(job.environments), lambda line: watcher.on_line("environment", line)
-            )
+
+            def tell(line: str) -> None:
+                watcher.on_line("environment", line)
+
+            lock = lock_for(plan, job.locks, tell)
+            python = python_for(plan, VirtualEnvironments(job.environments), tell, lock)
         with ScratchFolder(Path(self.scratch) if self.scratch else job.scratch, job.id) as folder:
-            return _Placement(self, job, folder, python, plan).run(watcher)
+            return _Placement(self, job, folder, python, plan, lock).run(watcher)
 
 
 class _Placement:
     """One job on this machine: where everything of it stands."""
 
     def __init__(
-        self, target: LocalCompute, job: StepJob, folder: Path, python: Path, plan: EnvironmentPlan
+        self,
+        target: LocalCompute,
+        job: StepJob,
+        folder: Path,
+        python: Path,
+        plan: EnvironmentPlan,
+        lock: EnvironmentLock | None,
     ) -> None:
         self.job = job
         self.plan = plan
+        self.lock = lock
         self.input_cache = InputCache(job.input_cache, int(target.input_cache_gb * 1e9))
         self.python = python
         self.folder = folder
@@ -201,7 +213,10 @@ class _Placement:
 
     def _spec(self) -> Mapping[str, Any]:
         spec = self.plan.spec
-        return {} if spec is None else {"spec": spec.spec_hash, "requirements": list(spec.requirements)}
+        if spec is None:
+            return {}
+        lock = {"lock": self.lock.digest, "packages": self.lock.versions} if self.lock else {}
+        return {"spec": spec.spec_hash, "requirements": list(spec.requirements), **lock}
 
     # What happens before the script
 

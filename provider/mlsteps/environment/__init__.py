@@ -4,6 +4,8 @@ from mlsteps.environment.conda_dependencies import CondaDependencies
 from mlsteps.environment.environment import Environment
 from mlsteps.environment.identity import environment_identity
 from mlsteps.environment.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, MPI_CPU_IMAGE, MPI_GPU_IMAGE
+from mlsteps.environment.lock import EnvironmentLock
+from mlsteps.environment.lock_store import EnvironmentLocks, lock_for
 from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan, plan_environment
 from mlsteps.environment.python_for import python_for
 from mlsteps.environment.run_configuration import RunConfiguration
@@ -41,6 +43,8 @@ __all__ = [
     "DockerSection",
     "Environment",
     "EnvironmentKind",
+    "EnvironmentLock",
+    "EnvironmentLocks",
     "EnvironmentPlan",
     "HdiConfiguration",
     "HistoryConfiguration",
@@ -55,6 +59,7 @@ __all__ = [
     "TensorflowConfiguration",
     "VirtualEnvironments",
     "environment_identity",
+    "lock_for",
     "plan_environment",
     "python_for",
 ]

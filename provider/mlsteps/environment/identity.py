@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mlsteps.environment.lock import EnvironmentLock
 from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan
 
 # Our own version changes nothing about a script's result; how a key is made has a version of its own.
@@ -20,23 +21,37 @@ _PROBE = "import json, sys; print(json.dumps([sys.version_info[:2], sys.path]))"
 _PROBE_SECONDS = 30
 
 
-def environment_identity(plan: EnvironmentPlan) -> Mapping[str, Any]:
+def environment_identity(
+    plan: EnvironmentPlan, lock: EnvironmentLock | None = None, image_digest: str | None = None
+) -> Mapping[str, Any]:
     """The parts of an environment that can change a result, as plain JSON.
 
-    Of a virtual environment its spec, of a container its image, of an interpreter that stands on a machine
-    its minor version and the packages that are installed for it.
+    Of packages what they were resolved to, and the minor version of Python. Whether a virtual environment
+    holds them, or an image that was made for them, does not count. Of an image that is named its digest; of
+    an interpreter that stands on a machine its minor version and the packages that are installed for it.
+
+    Args:
+        plan: what is asked for.
+        lock: what the plan's packages were resolved to. Without it they count as they were asked for.
+        image_digest: of the plan's image. Without it the image counts by its name.
     """
-    identity: dict[str, Any] = {"kind": plan.kind.value}
+    identity: dict[str, Any] = {}
+    if plan.kind is not EnvironmentKind.VIRTUALENV:
+        identity["kind"] = plan.kind.value
     if plan.kind is EnvironmentKind.WORKER:
         identity |= _of_interpreter(_minor(sys.version_info), sys.path)
     elif plan.kind is EnvironmentKind.INTERPRETER:
         identity |= _of_named_interpreter(str(plan.interpreter))
     if plan.image or plan.dockerfile:
-        identity |= {"image": plan.image, "dockerfile": plan.dockerfile}
-    if plan.spec is not None:
-        identity |= plan.spec.to_plain()
-        if plan.kind is EnvironmentKind.VIRTUALENV and plan.spec.python is None:
-            identity["python"] = _minor(sys.version_info)
+        identity |= {"image": image_digest or plan.image, "dockerfile": plan.dockerfile}
+    if plan.spec is None:
+        return identity
+    if lock is not None:
+        options = {"options": list(lock.options)} if lock.options else {}
+        return {**identity, "python": lock.python, "packages": lock.versions, **options}
+    identity |= plan.spec.to_plain()
+    if plan.kind is EnvironmentKind.VIRTUALENV and plan.spec.python is None:
+        identity["python"] = _minor(sys.version_info)
     return identity
 
 

@@ -48,15 +48,50 @@ class Installer:
             return [self.uv, "venv", str(folder), "--python", path, "--no-python-downloads", "--no-project"]
         return [str(interpreter.path), "-m", "venv", str(folder)]
 
-    def install_command(self, python: Path, options: Sequence[str]) -> list[str]:
-        """Return the command that installs what its standard input lists into ``python``'s environment."""
+    def install_command(self, python: Path, options: Sequence[str], locked: bool = False) -> list[str]:
+        """Return the command that installs what its standard input lists into ``python``'s environment.
+
+        ``locked``: the list is complete, so nothing that it does not name is looked for.
+        """
+        flags = [*self._flags(options), *(["--no-deps"] if locked else [])]
+        if self.uv:
+            return [self.uv, "pip", "install", "--python", str(python), *flags, "--requirements", "-"]
+        return [str(python), "-m", "pip", "install", *flags, "--requirement", "/dev/stdin"]
+
+    def compile_command(
+        self, python: str, interpreter: Interpreter, options: Sequence[str], output: Path, hashes: bool
+    ) -> list[str]:
+        """Return uv's command that resolves its standard input for all platforms and writes it to a file.
+
+        Args:
+            python: the minor version to resolve for.
+            interpreter: runs the build scripts of packages that have to be built to be known.
+            options: pip options.
+            output: the file to write.
+            hashes: whether to write the digests of all files.
+        """
+        where = ["--python", str(interpreter.path), "--python-version", python, "--no-python-downloads"]
+        plain = ["--no-annotate", "--no-header", "--quiet", *(["--generate-hashes"] if hashes else [])]
+        to = ["--output-file", str(output)]
+        return [
+            str(self.uv),
+            "pip",
+            "compile",
+            "-",
+            "--universal",
+            *where,
+            *plain,
+            *to,
+            *self._flags(options),
+        ]
+
+    def _flags(self, options: Sequence[str]) -> list[str]:
+        """The options that are no lines of a requirements file."""
         flags: list[str] = []
         for name, value in map(option, options):
             if name not in _ON_STDIN:
                 flags += (_UV_FLAGS[name] if self.uv else [name]) + ([value] if value else [])
-        if self.uv:
-            return [self.uv, "pip", "install", "--python", str(python), *flags, "--requirements", "-"]
-        return [str(python), "-m", "pip", "install", *flags, "--requirement", "/dev/stdin"]
+        return flags
 
 
 def find_uv() -> str | None:

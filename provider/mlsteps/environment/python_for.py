@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from mlsteps.environment.lock import EnvironmentLock
 from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan, EnvironmentSource, plan_environment
 from mlsteps.environment.venv import VirtualEnvironments
 from mlsteps.exceptions import RunConfigurationException
@@ -19,6 +20,7 @@ def python_for(
     source: EnvironmentPlan | EnvironmentSource,
     environments: VirtualEnvironments,
     on_line: Callable[[str], None] | None = None,
+    lock: EnvironmentLock | None = None,
 ) -> Path:
     """Return the interpreter for ``source``, building its virtual environment if it asks for one.
 
@@ -29,6 +31,7 @@ def python_for(
         source: a plan, or what one is made from.
         environments: where virtual environments live.
         on_line: gets notes and the installer's output; by default the log.
+        lock: what the packages of ``source`` were resolved to, if they were.
 
     Raises:
         RunConfigurationException: it is a container image only, or the interpreter that is named is not
@@ -52,7 +55,7 @@ def python_for(
         tell(f"This compute target runs processes: {image} is not used, only the packages are installed.")
     if plan.spec is None:
         return Path(sys.executable)
-    return environments.get_or_build(plan.spec, tell, plan.secrets)
+    return environments.get_or_build(plan.spec, tell, plan.secrets, lock)
 
 
 def _named_interpreter(name: str) -> Path:

@@ -21,11 +21,13 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mlsteps.environment.installer import Installer, find_uv, requirements_input, run_installer
 from mlsteps.environment.interpreters import Interpreter, find_interpreter
+from mlsteps.environment.lock import EnvironmentLock
 from mlsteps.environment.locks import exclusive
 from mlsteps.environment.machine_settings import installer_variables
 from mlsteps.environment.redaction import UrlSecrets
@@ -64,6 +66,7 @@ class VirtualEnvironments:
         spec: PythonEnvironmentSpec,
         on_line: OnLine | None = None,
         secrets: UrlSecrets | None = None,
+        lock: EnvironmentLock | None = None,
     ) -> Path:
         """Return the path of the interpreter of the environment for ``spec``; build it if no process did yet.
 
@@ -72,6 +75,7 @@ class VirtualEnvironments:
             on_line: gets the installer's output, and word when another build is waited for; by default the
                 log.
             secrets: credentials of the package indexes in ``spec``.
+            lock: what ``spec`` was resolved to; without one the installer resolves it.
 
         Raises:
             EnvironmentBuildError: no such Python here, the installer failed, or it took too long. A process
@@ -79,22 +83,28 @@ class VirtualEnvironments:
         """
         tell = on_line or _log.info
         installer = Installer(find_uv())
+        if lock is not None:
+            spec = lock.locked(spec)
         interpreter = find_interpreter(spec.python, installer.uv)
         place = _Place(self.root, build_key(spec, interpreter))
         python = place.ready_python()
         if python is None:
-            python = self._built_once(place, spec, interpreter, installer, tell, secrets or UrlSecrets())
+            build = partial(
+                self._build,
+                place,
+                spec,
+                interpreter,
+                installer,
+                tell,
+                secrets or UrlSecrets(),
+                lock is not None,
+            )
+            python = self._built_once(place, spec, tell, build)
         place.touch()
         return python
 
     def _built_once(
-        self,
-        place: _Place,
-        spec: PythonEnvironmentSpec,
-        interpreter: Interpreter,
-        installer: Installer,
-        tell: OnLine,
-        secrets: UrlSecrets,
+        self, place: _Place, spec: PythonEnvironmentSpec, tell: OnLine, build: Callable[[], Path]
     ) -> Path:
         def waiting(holder: str, seconds: float) -> None:
             tell(f"Waiting {seconds:.0f} s for the environment {place.key} ({spec}): {holder} builds it.")
@@ -109,7 +119,7 @@ class VirtualEnvironments:
                     place.raise_if_failed_since(asked_at)
                 place.clear()
                 try:
-                    return self._build(place, spec, interpreter, installer, tell, secrets)
+                    return build()
                 except EnvironmentBuildError as error:
                     place.mark_failed(str(error))
                     raise
@@ -128,6 +138,7 @@ class VirtualEnvironments:
         installer: Installer,
         tell: OnLine,
         secrets: UrlSecrets,
+        locked: bool,
     ) -> Path:
         start = time.monotonic()
         folder = place.new_attempt()
@@ -155,7 +166,7 @@ class VirtualEnvironments:
         )
         if spec.requirements:
             run(
-                installer.install_command(python, spec.options),
+                installer.install_command(python, spec.options, locked),
                 f"Installing {spec}",
                 secrets.reveal_all(requirements_input(spec.requirements, spec.options)),
             )

@@ -16,7 +16,7 @@ from mlsteps.reuse.selection import nothing_of
 from mlsteps.reuse.snapshot import Snapshot
 from mlsteps.reuse.snapshot_store import store_snapshot
 from mlsteps.run.context import ParentContext, WorkspaceReference
-from mlsteps.steps.caches import digest_cache
+from mlsteps.steps.caches import digest_cache, environment_locks
 from mlsteps.steps.parameters import parameter_variable
 from mlsteps.steps.resolving import ResolvedInput, ResolvedStep, as_text
 
@@ -59,6 +59,7 @@ def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
         scratch=config.folder / "scratch",
         environments=config.folder / "environments",
         input_cache=config.folder / "input-cache",
+        locks=environment_locks(attempt.workspace),
     )
     return BoundStep(
         job=job,

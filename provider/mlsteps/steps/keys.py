@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.compute.tokens import substitute
 from mlsteps.data import PipelineData
 from mlsteps.data.content import StoredContent, content_at
-from mlsteps.environment import environment_identity, plan_environment
+from mlsteps.environment import EnvironmentLocks, environment_identity, lock_for, plan_environment
 from mlsteps.exceptions import DataNotFoundException
 from mlsteps.reuse.change import Change
 from mlsteps.reuse.compare import Listing, compare
@@ -19,7 +19,7 @@ from mlsteps.reuse.key import InputKey, Key, hidden
 from mlsteps.reuse.selection import nothing_of, select
 from mlsteps.reuse.snapshot import Snapshot, hash_paths, take_snapshot
 from mlsteps.steps.binding import configured_variables, output_datastore
-from mlsteps.steps.caches import digest_cache
+from mlsteps.steps.caches import digest_cache, environment_locks
 from mlsteps.steps.parameters import parameter_token, parameter_variable
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ class KeyMaker:
     """Makes keys; what many steps of a pipeline share is read once."""
 
     _snapshots: dict[Path, Snapshot] = field(default_factory=dict)
-    _environments: dict[int, tuple[object, Identity, Packages]] = field(default_factory=dict)
+    _environments: dict[tuple[int, str], tuple[object, Identity, Packages]] = field(default_factory=dict)
+    _locks: dict[str, EnvironmentLocks] = field(default_factory=dict)
 
     def key_of(self, resolved: ResolvedStep, snapshot: Snapshot | None = None) -> KeyedStep:
         """The key of a step as it stands now.
@@ -72,12 +73,13 @@ class KeyMaker:
         :param snapshot: Of its source directory, where it has just been taken.
         :raises DataNotFoundException: an input does not exist.
         :raises SnapshotException: the source directory, or one of ``hash_paths``, cannot be read.
+        :raises EnvironmentBuildError: the packages of its environment cannot be resolved.
         """
         step, cache = resolved.step, digest_cache(resolved.workspace)
         snapshot = snapshot or self._snapshot(resolved)
         contents = {given.port.name: content_of_input(resolved, given) for given in resolved.inputs}
         values, counted = _values_that_count(resolved)
-        environment, packages = self._environment(step.run_configuration) if step.runs_code else ({}, {})
+        environment, packages = self._environment(resolved) if step.runs_code else ({}, {})
         parameters: dict[str, Any] = {**counted}
         for name in step.script_params:
             # One that passes a pipeline parameter on under its own name counts as that, with its type.
@@ -112,14 +114,19 @@ class KeyMaker:
             self._snapshots[directory] = take_snapshot(directory, digest_cache(resolved.workspace))
         return select(self._snapshots[directory], only)
 
-    def _environment(self, run_configuration: Any) -> tuple[Identity, Packages]:
-        known = self._environments.get(id(run_configuration))
+    def _environment(self, resolved: ResolvedStep) -> tuple[Identity, Packages]:
+        run_configuration, where = resolved.step.run_configuration, resolved.workspace.locator
+        known = self._environments.get((id(run_configuration), where))
         if known is None:
-            identity = dict(environment_identity(plan_environment(run_configuration)))
+            plan = plan_environment(run_configuration)
+            if plan.spec is not None and where not in self._locks:
+                self._locks[where] = environment_locks(resolved.workspace)
+            lock = lock_for(plan, self._locks.get(where))
+            identity = dict(environment_identity(plan, lock))
             packages: Packages = identity.get(PACKAGES) or {}
             if packages:  # hundreds, in every key; what they are is kept once, for words
                 identity[PACKAGES] = _packages_digest(packages)
-            known = self._environments[id(run_configuration)] = (run_configuration, identity, packages)
+            known = self._environments[id(run_configuration), where] = (run_configuration, identity, packages)
         return known[1], known[2]
 
 
