@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlsteps.compute import ComputeTarget
     from mlsteps.data.sql import SqlStore
     from mlsteps.data.stores import Store
+    from mlsteps.environment import Environment
     from mlsteps.runs import Experiment, PipelineRun
 
 # Environment variable that names a workspace folder or workspace.yaml; beats every other default.
@@ -310,6 +311,15 @@ class Workspace:
     def get_default_compute_target(self, type: str = "CPU") -> ComputeTarget:
         """The compute target of steps that name none."""
         return self.compute_targets[self.config.default_compute_target]
+
+    # Environments
+
+    @property
+    def environments(self) -> Mapping[str, Environment]:
+        """Every environment by name: registered ones, and stand-ins for Azure ML's curated ones."""
+        from mlsteps.environment.registry import Environments
+
+        return Environments(self)
 
     # Experiments and runs
 

@@ -11,15 +11,18 @@ import pytest
 
 
 def make_wheel(
-    folder: Path, name: str, version: str, requires: tuple[str, ...] = (), python: str = ""
+    folder: Path, name: str, version: str, requires: tuple[str, ...] = (), python: str = "", script: str = ""
 ) -> Path:
-    """Write the smallest wheel there is: one module with a version."""
+    """Write the smallest wheel there is: one module with a version, and a command if it is to have one."""
     more = "".join(f"Requires-Dist: {item}\n" for item in requires)
     more += f"Requires-Python: {python}\n" if python else ""
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(f"{name}.py", f"__version__ = {version!r}\n")
+        main = f"import sys\ndef main():\n    print('{name} runs in', sys.prefix)\n"
+        archive.writestr(f"{name}.py", f"__version__ = {version!r}\n{main}")
+        if script:
+            archive.writestr(f"{info}/entry_points.txt", f"[console_scripts]\n{script} = {name}:main\n")
         archive.writestr(
             f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}"
         )

@@ -1,8 +1,12 @@
 """What a step's script runs in: packages, Python version, environment variables, container image."""
 
+from mlsteps.environment.build_context import DockerBuildContext
 from mlsteps.environment.conda_dependencies import CondaDependencies
 from mlsteps.environment.environment import Environment
 from mlsteps.environment.identity import environment_identity
+from mlsteps.environment.image_builder import BuiltImage, ImageBuilder
+from mlsteps.environment.image_engine import RegistryLogin
+from mlsteps.environment.image_probe import ImageFacts
 from mlsteps.environment.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE, MPI_CPU_IMAGE, MPI_GPU_IMAGE
 from mlsteps.environment.lock import EnvironmentLock
 from mlsteps.environment.lock_store import EnvironmentLocks, lock_for
@@ -36,9 +40,11 @@ __all__ = [
     "MPI_CPU_IMAGE",
     "MPI_GPU_IMAGE",
     "AmlComputeConfiguration",
+    "BuiltImage",
     "CondaDependencies",
     "ContainerRegistry",
     "DatabricksSection",
+    "DockerBuildContext",
     "DockerConfiguration",
     "DockerSection",
     "Environment",
@@ -48,11 +54,14 @@ __all__ = [
     "EnvironmentPlan",
     "HdiConfiguration",
     "HistoryConfiguration",
+    "ImageBuilder",
+    "ImageFacts",
     "MpiConfiguration",
     "ParallelTaskConfiguration",
     "PyTorchConfiguration",
     "PythonEnvironmentSpec",
     "PythonSection",
+    "RegistryLogin",
     "RunConfiguration",
     "SparkConfiguration",
     "SparkSection",

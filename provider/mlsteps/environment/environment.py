@@ -7,10 +7,11 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlsteps.environment.conda_dependencies import CONDA_FILE_NAME, CondaDependencies
 from mlsteps.environment.files import locate
+from mlsteps.environment.image_context import is_dockerfile_text
 from mlsteps.environment.section import Section
 from mlsteps.environment.sections import (
     ContainerRegistry,
@@ -20,6 +21,11 @@ from mlsteps.environment.sections import (
     SparkSection,
 )
 from mlsteps.exceptions import UserErrorException
+
+if TYPE_CHECKING:
+    from mlsteps.environment.build_context import DockerBuildContext
+    from mlsteps.environment.building import ImageBuildDetails
+    from mlsteps.workspace import Workspace
 
 DEFINITION_FILE_NAME = "azureml_environment.json"
 
@@ -115,10 +121,117 @@ class Environment(Section):
         else:
             made = Environment(name)
             made.python.user_managed_dependencies = True
-        made.docker.base_image = image
+        made.docker.base_image = image or None
         if container_registry is not None:
             made.docker.base_image_registry = container_registry
         return made
+
+    @staticmethod
+    def from_dockerfile(
+        name: str,
+        dockerfile: str | os.PathLike[str],
+        conda_specification: str | os.PathLike[str] | None = None,
+        pip_requirements: str | os.PathLike[str] | None = None,
+    ) -> Environment:
+        """Return an environment that is an image made from a Dockerfile, with packages of one file added.
+
+        Args:
+            name: what it is called.
+            dockerfile: the text of a Dockerfile, or the path of one; that is read when it is first needed.
+            conda_specification: a conda YAML file.
+            pip_requirements: a pip requirements file.
+
+        Raises:
+            UserErrorException: both files are given, or one that is given does not exist.
+        """
+        made = Environment.from_docker_image(name, "", None, conda_specification, pip_requirements)
+        is_text = isinstance(dockerfile, str) and is_dockerfile_text(dockerfile)
+        made.docker.base_dockerfile = str(dockerfile if is_text else locate(dockerfile, "Dockerfile"))
+        return made
+
+    @staticmethod
+    def from_docker_build_context(name: str, docker_build_context: DockerBuildContext) -> Environment:
+        """Return an environment that is an image made from a folder with a Dockerfile."""
+        made = Environment(name)
+        made.python.user_managed_dependencies = True
+        made.docker.build_context = docker_build_context
+        return made
+
+    @staticmethod
+    def from_existing_conda_environment(name: str, conda_environment_name: str) -> Environment | None:
+        """Return an environment with the packages of a conda environment of this machine.
+
+        As in SDK v1, ``None`` if there is no such environment.
+
+        Raises:
+            EnvironmentBuildError: there is no conda on this machine.
+        """
+        from mlsteps.environment.conda import export_environment
+
+        exported = export_environment(conda_environment_name)
+        if exported is None:
+            return None
+        made = Environment(name)
+        made.python.conda_dependencies = CondaDependencies(_underlying_structure=exported)
+        return made
+
+    @staticmethod
+    def get(
+        workspace: Workspace, name: str, version: str | None = None, label: str | None = None
+    ) -> Environment:
+        """Return an environment that is registered in a workspace, the newest version by default.
+
+        Read when something of it is first asked for, so a DAG file may call this. ``AzureML-...`` names give
+        ordinary packages in place of Azure ML's curated environments; see the documentation for which.
+
+        Raises:
+            WorkspaceException: it is not registered; raised at once where that is known without a connection,
+                else when it is first used.
+        """
+        from mlsteps.environment.registry import get_environment
+
+        return get_environment(workspace, name, version, label)
+
+    @staticmethod
+    def list(workspace: Workspace) -> dict[str, Environment]:
+        """Return the newest version of every environment, by name; some curated ones too."""
+        from mlsteps.environment.registry import Environments
+
+        return dict(Environments(workspace))
+
+    def register(self, workspace: Workspace) -> Environment:
+        """Keep this environment under its name and return it with its version.
+
+        Versions count up. If the newest one asks for the same it serves, and there is no other. Credentials
+        are not kept, nor are variables that look like secrets; a build context is copied to the workspace.
+
+        Raises:
+            UserErrorException: the name is reserved, or there is a credential in the Dockerfile.
+        """
+        from mlsteps.environment.registry import register
+
+        return register(self, workspace)
+
+    def build(self, workspace: Workspace, image_build_compute: Any = None) -> ImageBuildDetails:
+        """Make what a step with this environment would find made, in the background.
+
+        That is the image, if this environment names an image, a Dockerfile or a build context; else the
+        virtual environment on this machine. ``image_build_compute`` is accepted for SDK v1's sake.
+        """
+        from mlsteps.environment.building import start_build
+
+        return start_build(self, workspace)
+
+    def build_local(self, workspace: Workspace, platform: Any = None, **kwargs: Any) -> ImageBuildDetails:
+        """Make the virtual environment on this machine, or with ``useDocker=True`` the image; wait for it.
+
+        Raises:
+            EnvironmentBuildError: it could not be made.
+            RunConfigurationException: there is nothing to make.
+        """
+        from mlsteps.environment.building import build_here
+
+        return build_here(self, workspace, use_docker=bool(kwargs.get("useDocker", False)))
 
     def clone(self, new_name: str) -> Environment:
         """Return an independent copy under another name; it has no version yet."""

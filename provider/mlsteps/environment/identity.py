@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mlsteps.environment.build_context import context_digest
 from mlsteps.environment.lock import EnvironmentLock
 from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan
 
@@ -44,6 +45,9 @@ def environment_identity(
         identity |= _of_named_interpreter(str(plan.interpreter))
     if plan.image or plan.dockerfile:
         identity |= {"image": image_digest or plan.image, "dockerfile": plan.dockerfile}
+    elif plan.build_context is not None:
+        context = plan.build_context
+        identity |= {"build_context": context_digest(context), "dockerfile": context.dockerfile_path}
     if plan.spec is None:
         return identity
     if lock is not None:

@@ -85,6 +85,30 @@ class Installer:
             *self._flags(options),
         ]
 
+    def layer_command(
+        self,
+        target: Path,
+        interpreter: Interpreter,
+        python: str,
+        platform: str,
+        options: Sequence[str],
+        wheels_only: bool,
+    ) -> list[str]:
+        """Return uv's command that installs its standard input into a folder, for another machine.
+
+        Args:
+            target: the folder.
+            interpreter: runs build scripts.
+            python: the other machine's minor version.
+            platform: the other machine's platform as uv names it.
+            options: pip options.
+            wheels_only: never build a package.
+        """
+        where = ["--target", str(target), "--python", str(interpreter.path), "--no-python-downloads"]
+        other = ["--python-version", python, "--python-platform", platform, "--link-mode", "copy"]
+        flags = ["--no-deps", *(["--no-build"] if wheels_only else []), *self._flags(options)]
+        return [str(self.uv), "pip", "install", *where, *other, *flags, "--requirements", "-"]
+
     def _flags(self, options: Sequence[str]) -> list[str]:
         """The options that are no lines of a requirements file."""
         flags: list[str] = []

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mlsteps.environment.build_context import DockerBuildContext
 from mlsteps.environment.conda_dependencies import CondaDependencies
 from mlsteps.environment.images import DEFAULT_CPU_IMAGE
 from mlsteps.environment.section import SECRET, Section
@@ -26,8 +27,9 @@ class ContainerRegistry(Section):
 class DockerSection(Section):
     """The container a job asks for (SDK v1 ``DockerSection``).
 
-    ``base_image`` is ``DEFAULT_CPU_IMAGE`` unless set, which means no particular image. ``enabled`` is SDK
-    v1's older switch; the newer one is ``RunConfiguration.docker.use_docker``.
+    ``base_image`` is ``DEFAULT_CPU_IMAGE`` unless set, which means no particular image. Of it,
+    ``base_dockerfile`` (text, path or open file) and ``build_context`` only the one that was set last counts.
+    ``enabled`` is SDK v1's older switch; the newer one is ``RunConfiguration.docker.use_docker``.
     """
 
     enabled: bool = False
@@ -40,6 +42,25 @@ class DockerSection(Section):
     gpu_support: bool = False
     shm_size: str | None = "2g"
     arguments: list[str] = field(default_factory=list)
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "base_dockerfile" and hasattr(value, "read"):
+                value = value.read()
+            super().__setattr__(name, value)
+            if name in _ONE_OF and value:
+                for other in _ONE_OF:
+                    if other != name and self.__dict__.get(other):
+                        super().__setattr__(other, None)
+
+    def _set_plain(self, name: str, value: Any) -> None:
+        if name == "build_context" and isinstance(value, Mapping):
+            value = DockerBuildContext.from_plain(value)
+        super()._set_plain(name, value)
+
+
+_ONE_OF = ("base_image", "base_dockerfile", "build_context")
 
 
 @dataclass(repr=False)
