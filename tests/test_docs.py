@@ -111,15 +111,25 @@ def _commands() -> dict[str, Any]:
 
     from mlsteps.cli.app import app
 
-    commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
-    return commands
+    return dict(_flat(get_command(app)))
+
+
+def _flat(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands of a group by their full names: ``environment lock``."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _flat(command, f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
 
 
 def test_commands_of_the_docs_exist() -> None:
     commands = _commands()
     used = [(where, words) for where, words in _typed() if words[0] == "mlsteps"]
     assert used
-    for where, (_, name, *rest) in used:
+    for where, (_, *words) in used:
+        size = 2 if " ".join(words[:2]) in commands else 1
+        name, rest = " ".join(words[:size]), words[size:]
         assert name in commands, f"{where}: mlsteps {name}"
         options = {option for param in commands[name].params for option in param.opts}
         for word in rest:
@@ -128,7 +138,7 @@ def test_commands_of_the_docs_exist() -> None:
 
 
 def test_commands_show_their_help() -> None:
-    for words in ([], *([name] for name in _commands())):
+    for words in ([], *(name.split() for name in _commands())):
         done = subprocess.run(
             [sys.executable, "-m", "mlsteps.cli", *words, "--help"],
             env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
@@ -138,7 +148,7 @@ def test_commands_show_their_help() -> None:
         )
         assert done.returncode == 0, done.stderr
         for name in _commands() if not words else ():
-            assert name in done.stdout
+            assert name.split()[0] in done.stdout
 
 
 def test_targets_of_make_exist() -> None:

@@ -108,6 +108,43 @@ def explain(
         explain_command(run, step, as_json=json)
 
 
+environment_app = typer.Typer(
+    name="environment", help="Environments that steps run in.", no_args_is_help=True
+)
+app.add_typer(environment_app)
+
+
+@environment_app.command("lock")
+def environment_lock(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A requirements file, a conda YAML file, or the name of a registered environment.",
+            show_default=False,
+        ),
+    ],
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Resolve anew, for all who use the workspace.")
+    ] = False,
+    python: Annotated[
+        str | None,
+        typer.Option("--python", metavar="X.Y", help="Minor version. Default: asked for, else this one."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print what the packages of an environment are resolved to; resolve them if nobody did yet.
+
+    Steps use these versions until the lock is refreshed. Then those whose packages changed run again.
+    """
+    from mlsteps.cli.environment import lock_command
+
+    with _errors():
+        _use(workspace)
+        lock_command(source, python, refresh=refresh, as_json=json)
+
+
 @app.command()
 def gc(
     older_than: Annotated[

@@ -1,0 +1,40 @@
+"""``mlsteps environment lock`` as a user calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from cli.conftest import Finished
+from environment.conftest import make_wheel
+
+
+def test_a_file_is_locked_until_it_is_refreshed(mlsteps: Callable[..., Finished], tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    make_wheel(wheels, "moving", "1.0")
+    file = tmp_path / "requirements.txt"
+    file.write_text(f"--no-index\n--find-links {wheels}\nmoving\n")
+
+    first = mlsteps("environment", "lock", str(file))
+    assert (first.status, first.out) == (0, "moving==1.0\n")
+    assert "Resolving" in first.err
+
+    make_wheel(wheels, "moving", "2.0")
+    again = mlsteps("environment", "lock", str(file), "--json")
+    assert again.last_json["packages"] == ["moving==1.0"]
+    assert "Resolving" not in again.err
+
+    assert mlsteps("environment", "lock", str(file), "--refresh").out == "moving==2.0\n"
+    assert mlsteps("environment", "lock", str(file)).out == "moving==2.0\n"
+    other = mlsteps("environment", "lock", str(file), "--python", "3.10", "--json")
+    assert other.last_json["python"] == "3.10"
+
+
+def test_mistakes_are_told_in_words(mlsteps: Callable[..., Finished], tmp_path: Path) -> None:
+    unknown = mlsteps("environment", "lock", "nobody")
+    assert unknown.status == 2
+    assert "no environment 'nobody'" in unknown.err
+    empty = tmp_path / "empty.txt"
+    empty.write_text("# nothing\n")
+    assert "asks for no packages" in mlsteps("environment", "lock", str(empty)).err
