@@ -44,7 +44,7 @@ def mlsteps(workspace: Path) -> Callable[..., Finished]:
 
     def call(*arguments: object, folder: Path = workspace, timeout: float = 180) -> Finished:
         words = [str(argument) for argument in arguments]
-        if words[0] in ("run", "runs", "show"):
+        if words[0] in ("environment", "run", "runs", "show"):
             words += ["--workspace", str(folder)]
         done = subprocess.run(
             [sys.executable, "-m", "mlsteps.cli", *words],
