@@ -12,7 +12,10 @@ __version__ = "0.1.0"
 
 # name -> module that defines it
 _PUBLIC = {
+    "AmlCompute": "mlsteps.compute",
+    "ComputeTarget": "mlsteps.compute",
     "CondaDependencies": "mlsteps.environment",
+    "DataFactoryCompute": "mlsteps.compute",
     "DataPath": "mlsteps.data",
     "DataPathComputeBinding": "mlsteps.data",
     "DataReference": "mlsteps.data",
@@ -44,7 +47,10 @@ _PUBLIC = {
 }
 
 __all__ = [  # literal, because type checkers read it; a test holds it against _PUBLIC
+    "AmlCompute",
+    "ComputeTarget",
     "CondaDependencies",
+    "DataFactoryCompute",
     "DataPath",
     "DataPathComputeBinding",
     "DataReference",
@@ -77,7 +83,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
 ]
 
 if TYPE_CHECKING:
-    from mlsteps.compute import LocalCompute
+    from mlsteps.compute import AmlCompute, ComputeTarget, DataFactoryCompute, LocalCompute
     from mlsteps.data import (
         DataPath,
         DataPathComputeBinding,

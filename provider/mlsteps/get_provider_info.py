@@ -107,5 +107,13 @@ _CONFIG: dict[str, Any] = {
             "example": None,
             "default": "mlsteps_default",
         },
+        "compute_pools": {
+            "description": "Whether steps run in the pools that 'mlsteps compute sync' makes, one for each "
+            "compute target, so that Airflow holds max_nodes. A step whose pool is missing does not start.",
+            "version_added": "0.1.0",
+            "type": "boolean",
+            "example": None,
+            "default": "False",
+        },
     },
 }

@@ -17,6 +17,7 @@ from mlsteps.steps.declaration import declaring_file
 from mlsteps.steps.directories import find_directory
 from mlsteps.steps.form import form_field, offer_regeneration
 from mlsteps.steps.task_ids import free_task_id
+from mlsteps.steps.which_compute import check_compute_name
 
 if TYPE_CHECKING:
     from mlsteps.data import Datastore, PipelineParameter
@@ -241,5 +242,5 @@ class Pipeline:
 
     def _check_names(self) -> None:
         for step in self._graph.steps:
-            if step.names_compute_target and step.workspace is None:
-                step.resolve_compute_target(self.workspace)
+            if step.workspace is None:
+                check_compute_name(step, self.workspace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from mlsteps.data.datastore import Datastore
 from mlsteps.datastore_config import BY_CONNECTION, FOLDER, DatastoreConfig, parse_datastore
-from mlsteps.exceptions import WorkspaceException
+from mlsteps.exceptions import ComputeTargetException, WorkspaceException
 from mlsteps.workspace_config import WorkspaceConfig, read_v1_config, read_workspace_file
 
 if TYPE_CHECKING:
-    from mlsteps.compute import ComputeTarget
+    from mlsteps.compute import ComputeConfiguration, ComputeTarget
     from mlsteps.data.sql import SqlStore
     from mlsteps.data.stores import Store
     from mlsteps.environment import Environment
@@ -299,13 +300,102 @@ class Workspace:
 
     @property
     def compute_targets(self) -> Mapping[str, ComputeTarget]:
-        """Every compute target by name."""
+        """Every compute target by name: configured ones and registered ones."""
+        return _Names(self._compute_target_names, self._compute_target, "compute target")
+
+    def compute_target_settings(self, name: str) -> Mapping[str, Any] | None:
+        """What a compute target's name stands for, as configured, else as registered; None if for nothing."""
+        from mlsteps.records.compute_targets import REGISTERED
+
+        configured = self.config.compute_targets.get(name)
+        return configured if configured is not None else REGISTERED.find(self.record_store(), name)
+
+    def usable_compute_targets(self) -> Iterator[ComputeTarget]:
+        """Every compute target whose settings mean something."""
+        for name in self._compute_target_names():
+            with suppress(ComputeTargetException):
+                yield self._compute_target(name)
+
+    def register_compute_target(
+        self, name: str, configuration: ComputeConfiguration, *, overwrite: bool = False
+    ) -> ComputeTarget:
+        """Give a compute target a name that all who use the workspace find; see ``ComputeTarget.create``.
+
+        :raises ComputeTargetException: a setting is unusable, or the name stands for something else already.
+        """
+        from mlsteps.compute.configuration import refuse_secrets
+        from mlsteps.records.compute_targets import REGISTERED
+
+        settings = getattr(configuration, "settings", None)
+        if not name or not isinstance(settings, Mapping):
+            raise ComputeTargetException(
+                f"Compute target {name!r}: expected a name and what provisioning_configuration() or "
+                f"attach_configuration() of a kind of compute made, got {type(configuration).__name__}."
+            )
+        if name in self.config.compute_targets:
+            if overwrite:
+                raise self._configured(name)
+            return self._compute_target(name)
+        refuse_secrets(settings, f"Compute target {name!r}")
+        self._made(name, settings)
+        if not REGISTERED.register(self.record_store(), name, settings, overwrite=overwrite):
+            raise ComputeTargetException(
+                f"Compute target {name!r} exists already, with other settings. "
+                f"Delete it first, or change an AmlCompute by its update()."
+            )
+        return self._compute_target(name)
+
+    def unregister_compute_target(self, name: str) -> None:
+        """Forget a registered compute target.
+
+        :raises ComputeTargetException: it is not registered, but configured.
+        """
+        from mlsteps.records.compute_targets import REGISTERED
+
+        if name in self.config.compute_targets:
+            raise self._configured(name)
+        REGISTERED.forget(self.record_store(), name)
+
+    def pool_name(self, compute_target: str) -> str:
+        """The name of the Airflow pool whose slots are the jobs that run on a compute target at a time.
+
+        Made without a lookup, for DAG files.
+        """
+        from mlsteps.compute.pools import pool_name
+
+        kind, _, value = self.locator.partition(":")
+        if kind == "airflow":
+            return pool_name(value, compute_target)
+        known = kind == "folder" or self.known_without_lookup()
+        return pool_name(self.config.name if known else DEFAULT_LOCATOR, compute_target)
+
+    def registry_known_without_lookup(self) -> bool:
+        """Whether what is registered is on this machine, so that a DAG file may read it."""
+        if not self.known_without_lookup():
+            return False
+        return self.config.datastores[self.config.default_datastore].kind == FOLDER
+
+    def _compute_target_names(self) -> Mapping[str, None]:
+        from mlsteps.records.compute_targets import REGISTERED
+
+        return dict.fromkeys([*self.config.compute_targets, *REGISTERED.names(self.record_store())])
+
+    def _compute_target(self, name: str) -> ComputeTarget:
+        settings = self.compute_target_settings(name)
+        assert settings is not None
+        made = self._made(name, settings)
+        made.workspace = self
+        return made
+
+    def _made(self, name: str, settings: Mapping[str, Any]) -> ComputeTarget:
         from mlsteps.compute import create_compute_target
 
-        return _Names(
-            lambda: self.config.compute_targets,
-            lambda name: create_compute_target(name, self.config.compute_targets[name]),
-            "compute target",
+        config = self.config
+        return create_compute_target(name, settings, aml_compute=config.aml_compute, vm_sizes=config.vm_sizes)
+
+    def _configured(self, name: str) -> ComputeTargetException:
+        return ComputeTargetException(
+            f"Compute target {name!r} is configured in {self.config.source}; change or remove it there."
         )
 
     def get_default_compute_target(self, type: str = "CPU") -> ComputeTarget:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,18 @@ DEFAULT_DATASTORE = "workspaceblobstore"
 _BUILT_IN_DATASTORES = (DEFAULT_DATASTORE, "workspacefilestore")
 DEFAULT_COMPUTE = "local"
 
-_KEYS = {"name", "folder", "datastores", "default_datastore", "compute_targets", "default_compute_target"}
+DEFAULT_AML_COMPUTE = {"type": "local"}
+
+_KEYS = {
+    "name",
+    "folder",
+    "datastores",
+    "default_datastore",
+    "compute_targets",
+    "default_compute_target",
+    "aml_compute",
+    "vm_sizes",
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,8 @@ class WorkspaceConfig:
     :param default_datastore: One of ``datastores``; it also holds the records.
     :param compute_targets: Name to its settings; ``type`` says which kind it is.
     :param default_compute_target: One of ``compute_targets``.
+    :param aml_compute: Settings of what runs the jobs of an AmlCompute that does not say so itself.
+    :param vm_sizes: Sizes of machines that are known here besides Azure's.
     """
 
     name: str
@@ -39,6 +52,8 @@ class WorkspaceConfig:
     default_datastore: str
     compute_targets: Mapping[str, Mapping[str, Any]]
     default_compute_target: str
+    aml_compute: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_AML_COMPUTE)
+    vm_sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_workspace_file(path: Path) -> WorkspaceConfig:
@@ -113,7 +128,26 @@ def make_config(settings: object, *, source: str, base: Path, default_name: str)
         default_datastore=default,
         compute_targets=computes,
         default_compute_target=_choice(settings, "default_compute_target", DEFAULT_COMPUTE, computes, source),
+        aml_compute=_aml_compute(settings, source),
+        vm_sizes=_vm_sizes(settings, source),
     )
+
+
+def _aml_compute(settings: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    value = _mapping(settings, "aml_compute", source) or DEFAULT_AML_COMPUTE
+    if "type" not in value:
+        raise WorkspaceException(f"{source}: 'aml_compute' needs a 'type', for example local.")
+    return value
+
+
+def _vm_sizes(settings: Mapping[str, Any], source: str) -> Mapping[str, Mapping[str, Any]]:
+    sizes = _mapping(settings, "vm_sizes", source)
+    for name, has in sizes.items():
+        if not isinstance(has, dict):
+            raise WorkspaceException(
+                f"{source}: vm_sizes {name!r} must say what the machine has, such as {{cpu: 4, memory: 16g}}."
+            )
+    return sizes
 
 
 def _text(settings: Mapping[str, Any], key: str, source: str) -> str | None:

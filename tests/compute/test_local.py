@@ -317,7 +317,7 @@ def test_compute_target_from_settings() -> None:
     assert (
         target.serialize()
         == repr(target)
-        == "LocalCompute(name='mine', pass_environment=['A'], type='local')"
+        == "LocalCompute(name='mine', pass_environment=['A'], scratch='/x', type='local')"
     )
 
 

@@ -170,6 +170,33 @@ def gc(
 
 
 @app.command()
+def compute(
+    action: Annotated[
+        str, typer.Argument(metavar="[ACTION]", help="'list' (default), or 'sync': make their pools, too.")
+    ] = "list",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the commands that 'sync' would run.")
+    ] = False,
+    conn_id: Annotated[
+        str | None,
+        typer.Option("--conn-id", metavar="ID", help="The workspace of this Airflow connection."),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the compute targets of a workspace, and make the Airflow pools that hold them to their limits.
+
+    Steps run in these pools when Airflow's option [mlsteps] compute_pools is true. Run 'sync' before that is
+    set, and after a compute target was added or changed.
+    """
+    from mlsteps.cli.compute import compute_command
+
+    with _errors():
+        _use(workspace)
+        compute_command(action, conn_id, dry_run=dry_run, as_json=json)
+
+
+@app.command()
 def runs(
     dag: Annotated[
         str | None, typer.Argument(metavar="[DAG]", help="Only runs of this DAG.", show_default=False)

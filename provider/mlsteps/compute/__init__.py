@@ -5,43 +5,77 @@ What only a running step needs is imported on first use: a DAG file is parsed ov
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.base import PYTHON, ComputeTarget
-from mlsteps.exceptions import ComputeTargetException
+from mlsteps.compute.configuration import ComputeConfiguration
 
 if TYPE_CHECKING:
+    from mlsteps.compute.aml_compute import AmlCompute
+    from mlsteps.compute.data_factory import DataFactoryCompute
     from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobSuspended, JobWatcher, StepJob
+    from mlsteps.compute.kinds import create_compute_target
     from mlsteps.compute.local import LocalCompute
+    from mlsteps.compute.resources import Resources
+    from mlsteps.compute.retired import (
+        AdlaCompute,
+        AksCompute,
+        BatchCompute,
+        ComputeInstance,
+        DsvmCompute,
+        HDInsightCompute,
+        KustoCompute,
+        SynapseCompute,
+    )
 
 __all__ = [
     "PYTHON",
+    "AdlaCompute",
+    "AksCompute",
+    "AmlCompute",
+    "BatchCompute",
+    "ComputeConfiguration",
+    "ComputeInstance",
     "ComputeTarget",
+    "DataFactoryCompute",
+    "DsvmCompute",
+    "HDInsightCompute",
     "JobInput",
     "JobOutcome",
     "JobOutput",
     "JobSuspended",
     "JobWatcher",
+    "KustoCompute",
     "LocalCompute",
+    "Resources",
     "StepJob",
+    "SynapseCompute",
     "create_compute_target",
 ]
 
 # name -> module that defines it
 _LATER = {
+    "AdlaCompute": "mlsteps.compute.retired",
+    "AksCompute": "mlsteps.compute.retired",
+    "AmlCompute": "mlsteps.compute.aml_compute",
+    "BatchCompute": "mlsteps.compute.retired",
+    "ComputeInstance": "mlsteps.compute.retired",
+    "DataFactoryCompute": "mlsteps.compute.data_factory",
+    "DsvmCompute": "mlsteps.compute.retired",
+    "HDInsightCompute": "mlsteps.compute.retired",
     "JobInput": "mlsteps.compute.job",
     "JobOutcome": "mlsteps.compute.job",
     "JobOutput": "mlsteps.compute.job",
     "JobSuspended": "mlsteps.compute.job",
     "JobWatcher": "mlsteps.compute.job",
+    "KustoCompute": "mlsteps.compute.retired",
     "LocalCompute": "mlsteps.compute.local",
+    "Resources": "mlsteps.compute.resources",
     "StepJob": "mlsteps.compute.job",
+    "SynapseCompute": "mlsteps.compute.retired",
+    "create_compute_target": "mlsteps.compute.kinds",
 }
-
-# type in a workspace's settings -> name of the class
-_KINDS = {"local": "LocalCompute"}
 
 
 def __getattr__(name: str) -> Any:
@@ -51,23 +85,3 @@ def __getattr__(name: str) -> Any:
     value = getattr(import_module(module), name)
     globals()[name] = value
     return value
-
-
-def create_compute_target(name: str, settings: Mapping[str, Any]) -> ComputeTarget:
-    """The compute target that a workspace's settings describe.
-
-    :param settings: ``type`` and the keyword arguments of that kind of compute.
-    :raises ComputeTargetException: an unknown type or setting; the text names what there is.
-    """
-    options = dict(settings)
-    class_name = _KINDS.get(str(options.pop("type", "")))
-    if class_name is None:
-        raise ComputeTargetException(
-            f"Compute target {name!r} has the unknown type {settings.get('type')!r}; "
-            f"known: {', '.join(_KINDS)}."
-        )
-    kind: type[ComputeTarget] = __getattr__(class_name)
-    try:
-        return kind(name=name, **options)
-    except TypeError as error:
-        raise ComputeTargetException(f"Compute target {name!r}: {error}") from error

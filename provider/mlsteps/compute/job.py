@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.compute.resources import Resources
+
 if TYPE_CHECKING:
     from mlsteps.data.stores import Store
     from mlsteps.environment import EnvironmentLocks, RunConfiguration
@@ -82,6 +84,7 @@ class StepJob:
     :param environments: A folder on this machine that keeps environments between jobs.
     :param input_cache: One that keeps what was fetched of inputs.
     :param locks: What the packages of environments were resolved to; None leaves that to the installer.
+    :param resources: What it may use of a machine.
     """
 
     id: str
@@ -97,6 +100,7 @@ class StepJob:
     environments: Path
     input_cache: Path
     locks: EnvironmentLocks | None = None
+    resources: Resources = field(default_factory=Resources)
 
 
 @dataclass(frozen=True)

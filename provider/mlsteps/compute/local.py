@@ -34,6 +34,8 @@ from mlsteps.run.context import InputPath, RunContext
 from mlsteps.run.journal import read_events
 from mlsteps.run.protocol import CONTEXT_FILE, JOURNAL_FILE, RUN_DIRECTORY_VARIABLE, UPLOADS_FOLDER, EventKind
 
+_INPUT_CACHE_GB = 20
+
 
 class LocalCompute(ComputeTarget):
     """Runs scripts on the machine of the Airflow worker, each in its own process group.
@@ -50,13 +52,14 @@ class LocalCompute(ComputeTarget):
     """
 
     kind = "local"
+    type = "local"
 
     def __init__(
         self,
         name: str = "local",
         pass_environment: Sequence[str] = (),
         scratch: str | None = None,
-        input_cache_gb: float = 20,
+        input_cache_gb: float = _INPUT_CACHE_GB,
     ) -> None:
         super().__init__(name)
         if not input_cache_gb >= 0:
@@ -76,6 +79,10 @@ class LocalCompute(ComputeTarget):
         described: dict[str, Any] = {"type": self.kind, "name": self.name}
         if self.pass_environment:
             described["pass_environment"] = list(self.pass_environment)
+        if self.scratch:
+            described["scratch"] = self.scratch
+        if self.input_cache_gb != _INPUT_CACHE_GB:
+            described["input_cache_gb"] = self.input_cache_gb
         return described
 
     def run(self, job: StepJob, watcher: JobWatcher) -> JobOutcome:

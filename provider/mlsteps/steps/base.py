@@ -31,6 +31,7 @@ from mlsteps.steps.ports import (
 )
 from mlsteps.steps.reuse_link import ReusedFromLink
 from mlsteps.steps.task_ids import free_task_id, task_id_from_name
+from mlsteps.steps.which_compute import check_compute_name, checked_compute, compute_target_called, take_pool
 from mlsteps.steps.which_workspace import declaring_folder, which_workspace
 from mlsteps.workspace import Workspace
 
@@ -164,7 +165,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         # All at once: Airflow's operators take every single assignment through several looks at it.
         self.__dict__.update(
             name=name,
-            compute_target=_checked_compute(name, compute_target),
+            compute_target=checked_compute(name, compute_target),
             allow_reuse=allow_reuse,
             version=version,
             hash_paths=list(hash_paths or ()),
@@ -203,6 +204,8 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         self._check_compute_name()
         add_form_fields(self.get_dag(), self.name, self.pipeline_parameters)
         links.register(self)
+        if self.get_dag() is not None:
+            take_pool(self)
 
     # What a subclass says
 
@@ -306,6 +309,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         twin.dag = dag
         add_form_fields(dag, self.name, self.pipeline_parameters)
         links.register(twin)
+        take_pool(twin)
         return twin
 
     @classmethod
@@ -397,8 +401,8 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         """
         if self.workspace is None and self.get_dag() is None:
             return
-        if self.names_compute_target and self.effective_workspace().known_without_lookup():
-            self.resolve_compute_target()
+        if self.names_compute_target:
+            check_compute_name(self, self.effective_workspace())
 
     def _refuse_cycle(self, argument: str, before: PipelineStep) -> None:
         # A cycle needs a way from here to there; looking for one would make a long chain's cost quadratic.
@@ -424,16 +428,15 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         if isinstance(self.compute_target, ComputeTarget):
             return self.compute_target
         workspace = workspace or self.effective_workspace()
-        name = self.compute_target or self._runconfig_target() or workspace.config.default_compute_target
-        if name not in workspace.config.compute_targets:
-            known = ", ".join(sorted(workspace.config.compute_targets))
-            raise StepDefinitionError(
-                self.name,
-                "compute_target",
-                f"{name!r} is not a compute target of {workspace.config.source}; it knows {known}",
-                f"Add it to workspace.yaml: compute_targets: {{{name}: {{type: local}}}}",
-            )
-        return workspace.compute_targets[name]
+        name = self.compute_target_name or workspace.config.default_compute_target
+        return compute_target_called(self, name, workspace)
+
+    @property
+    def compute_target_name(self) -> str:
+        """The name of its compute target, as it was given; empty for the workspace's default one."""
+        if isinstance(self.compute_target, ComputeTarget):
+            return self.compute_target.name
+        return self.compute_target or self._runconfig_target() or ""
 
     def _runconfig_target(self) -> str | None:
         target = getattr(self.run_configuration, "target", None)
@@ -502,19 +505,6 @@ def as_age(value: object) -> timedelta | None:
     if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
         return timedelta(seconds=seconds)
     raise ValueError(f"expected a timedelta or seconds, got {value!r}")
-
-
-def _checked_compute(step: str, compute_target: object) -> ComputeTarget | str | None:
-    if isinstance(compute_target, tuple) and compute_target and isinstance(compute_target[0], str):
-        compute_target = compute_target[0]  # SDK v1's (name, type)
-    if compute_target is None or isinstance(compute_target, (ComputeTarget, str)):
-        return compute_target
-    raise StepDefinitionError(
-        step,
-        "compute_target",
-        f"expected a compute target or its name, got {type(compute_target).__name__}",
-        "Use LocalCompute(), or a name of the workspace's.",
-    )
 
 
 def _checked_source_directory(step: str, given: str | os.PathLike[str] | None, base: Path) -> Path:
