@@ -23,6 +23,7 @@ class ComputePool:
     """A compute target and the pool that stands for it.
 
     :param slots: As many jobs at a time; :data:`NO_LIMIT` is any number.
+    :param where: Whether it is configured or registered.
     :param problem: Why it cannot be used, or None.
     """
 
@@ -60,7 +61,7 @@ def compute_pools(workspace: Workspace) -> list[ComputePool]:
     configured = workspace.config.compute_targets
     pools = []
     for name in workspace.compute_targets:
-        where = workspace.config.source if name in configured else "registered"
+        where = "configured" if name in configured else "registered"
         settings = workspace.compute_target_settings(name) or {}
         kind, problem, slots = str(settings.get("type")), None, NO_LIMIT
         try:
@@ -90,7 +91,7 @@ def _run(command: list[str]) -> None:
 def _tell(pools: list[ComputePool]) -> None:
     table = Table(show_edge=False, pad_edge=False, header_style="bold")
     for column in ("compute target", "type", "jobs at a time", "pool", "from"):
-        table.add_column(column, justify="right" if column == "jobs at a time" else "left")
+        table.add_column(column, justify="right" if column == "jobs at a time" else "left", overflow="fold")
     for pool in pools:
         slots = "any" if pool.slots == NO_LIMIT else str(pool.slots)
         table.add_row(*map(escape, (pool.name, pool.type, slots, pool.pool, pool.where)))
