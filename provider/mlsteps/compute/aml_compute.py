@@ -33,9 +33,12 @@ class AmlCompute(ComputeTarget):
 
     :param name: The name it goes by.
     :param vm_size: A size of Azure's virtual machines; empty sets no limits.
-    :param vm_priority, min_nodes, idle_seconds_before_scaledown, tags, description: Kept, and of no effect:
-        no node is ever kept running.
+    :param vm_priority: ``dedicated`` or ``lowpriority``; of no effect.
+    :param min_nodes: Of no effect: no node is ever kept running.
     :param max_nodes: Jobs at a time.
+    :param idle_seconds_before_scaledown: Of no effect.
+    :param tags: For people.
+    :param description: For people.
     :param backend: The settings of the target that does the work; default: local.
     :param vm_sizes: Sizes that are known besides Azure's.
     :raises ComputeTargetException: naming the setting that is wrong.
