@@ -137,6 +137,33 @@ CONDA_DEPENDENCIES = {
     "set_python_version": "version",
     "serialize_to_string": "",
 }
+COMPUTE_TARGET = {
+    "create": "workspace, name, provisioning_configuration",
+    "attach": "workspace, name, attach_configuration",
+    "list": "workspace",
+    "get_status": "",
+    "refresh_state": "",
+    "wait_for_completion": "show_output=False, is_delete_operation=False",
+    "delete": "",
+    "detach": "",
+}
+AML_COMPUTE = {
+    "provisioning_configuration": "vm_size='', vm_priority='dedicated', min_nodes=0, max_nodes=None, "
+    "idle_seconds_before_scaledown=1800, admin_username=None, admin_user_password=None, "
+    "admin_user_ssh_key=None, vnet_resourcegroup_name=None, vnet_name=None, subnet_name=None, tags=None, "
+    "description=None, remote_login_port_public_access='NotSpecified', identity_type=None, identity_id=None, "
+    "location=None, enable_node_public_ip=True",
+    "supported_vmsizes": "workspace, location=None",
+    "update": "min_nodes=None, max_nodes=None, idle_seconds_before_scaledown=None",
+    "wait_for_completion": "show_output=False, min_node_count=None, timeout_in_minutes=25, "
+    "is_delete_operation=False",
+    "get": "",
+    "get_status": "",
+}
+DATA_FACTORY_COMPUTE = {
+    "provisioning_configuration": "location=None",
+    "attach_configuration": "resource_group=None, factory_name=None, resource_id=None",
+}
 EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.Workspace, WORKSPACE),
     (mlsteps.Datastore, DATASTORE),
@@ -154,6 +181,9 @@ EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.RunConfiguration, RUN_CONFIGURATION),
     (mlsteps.Environment, ENVIRONMENT),
     (mlsteps.CondaDependencies, CONDA_DEPENDENCIES),
+    (mlsteps.ComputeTarget, COMPUTE_TARGET),
+    (mlsteps.AmlCompute, AML_COMPUTE),
+    (mlsteps.DataFactoryCompute, DATA_FACTORY_COMPUTE),
 ]
 CASES = [(kind, name, text) for kind, methods in EXPECTED for name, text in methods.items()]
 

@@ -65,7 +65,8 @@ def test_the_commands_are_printed_and_nothing_is_done(folder: Path, airflow_home
 def test_pools_are_made_and_changed(folder: Path, airflow_db: Path) -> None:
     from airflow.models.pool import Pool
 
-    assert call(folder, airflow_db, "sync").returncode == 0
+    done = call(folder, airflow_db, "sync")
+    assert done.returncode == 0, done.stderr
     slots = {pool.pool: pool.slots for pool in Pool.get_pools()}
     assert (
         slots.items() >= {"mlsteps_churn_local": -1, "mlsteps_churn_cpu": 3, "mlsteps_churn_gpu_1": 2}.items()

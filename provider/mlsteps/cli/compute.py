@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -40,16 +43,13 @@ def compute_command(action: str, conn_id: str | None, *, dry_run: bool, as_json:
     if action not in ("list", "sync"):
         raise UserErrorException(f"mlsteps compute {action}: there is list and sync.")
     pools = compute_pools(Workspace(conn_id=conn_id))
+    usable = [pool for pool in pools if pool.problem is None]
+    if action == "sync" and dry_run:
+        for pool in usable:
+            print(shlex.join(pool_command(pool)))
+        return
     if action == "sync":
-        for pool in pools:
-            if pool.problem is None:
-                command = pool_command(pool)
-                if dry_run:
-                    print(subprocess.list2cmdline(command))
-                else:
-                    _run(command)
-        if dry_run:
-            return
+        make_pools(usable)
     if as_json:
         print(values.dumps([vars(pool) for pool in pools]))
     else:
@@ -74,18 +74,39 @@ def compute_pools(workspace: Workspace) -> list[ComputePool]:
 
 def pool_command(pool: ComputePool) -> list[str]:
     """The command of Airflow's that makes a pool, or changes its slots."""
-    text = f"Jobs of the mlsteps compute target {pool.name!r}"
-    return ["airflow", "pools", "set", pool.pool, str(pool.slots), text]
+    command = ["airflow", "pools", "set", pool.pool, str(pool.slots), _description(pool)]
+    # The job of a step that waits without a worker runs all the same.
+    return [*command, "--include-deferred"]
 
 
-def _run(command: list[str]) -> None:
-    program = [sys.executable, "-m", "airflow", *command[1:]]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=_SECONDS, stdin=subprocess.DEVNULL)
+def make_pools(pools: list[ComputePool]) -> None:
+    """Make pools, or change their slots, all by one call of Airflow's command line.
+
+    :raises UserErrorException: Airflow could not; the text says why.
+    """
+    plain = {
+        pool.pool: {"slots": pool.slots, "description": _description(pool), "include_deferred": True}
+        for pool in pools
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "pools.json"
+        file.write_text(values.dumps(plain), "utf-8")
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", "pools", "import", str(file)],
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            stdin=subprocess.DEVNULL,
+        )
     if done.returncode != 0:
         raise UserErrorException(
-            f"Airflow could not make the pool {command[3]!r}: {(done.stderr or done.stdout).strip()[-500:]}\n"
+            f"Airflow could not make the pools: {(done.stderr or done.stdout).strip()[-500:]}\n"
             f"Where Airflow's database is out of reach, 'mlsteps compute sync --dry-run' prints the commands."
         )
+
+
+def _description(pool: ComputePool) -> str:
+    return f"Jobs of the mlsteps compute target {pool.name!r}"
 
 
 def _tell(pools: list[ComputePool]) -> None:

@@ -66,11 +66,10 @@ def take_pool(step: PipelineStep) -> None:
     Told by names only, with no lookup. A step that was given a pool keeps it, and one on the workspace's
     default compute target stays where it is.
     """
-    if step.pool != _DEFAULT_POOL or not conf.getboolean("mlsteps", "compute_pools", fallback=False):
-        return
     target: Any = step.compute_target
-    if isinstance(target, ComputeTarget):
-        if target.workspace is not None:
-            step.pool = target.workspace.pool_name(target.name)
-    elif step.names_compute_target:
-        step.pool = step.effective_workspace().pool_name(step.compute_target_name)
+    found = isinstance(target, ComputeTarget) and target.workspace is not None
+    if step.pool != _DEFAULT_POOL or not (found or step.names_compute_target):
+        return
+    if conf.getboolean("mlsteps", "compute_pools", fallback=False):
+        workspace = target.workspace if found else step.effective_workspace()
+        step.pool = workspace.pool_name(step.compute_target_name)
