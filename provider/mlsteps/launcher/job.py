@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher import strict_json
+from mlsteps.launcher.inputs import InputSpec
+from mlsteps.launcher.places import Place, ReportSpec, WebLimits, check_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mlsteps.launcher.strict_json import Fields
+
 _KIND = "mlsteps-job"
-_VERSION = 1
+_VERSION = 2
+_URLS = ("http://", "https://")
 
 KEPT_FOLDERS = ("outputs", "logs")
 """Folders that the script finds in its working directory and that survive it, as on SDK v1."""
@@ -30,12 +35,18 @@ class OutputSpec:
             ``OutputFileDatasetConfig``). False: only its parent is made, and nothing may be there yet
             (``PipelineData``: the script makes it, often with a plain ``os.makedirs``).
         manifest_path: Absolute path of the manifest that is written once all outputs are complete.
+        upload: Where its files are sent, or None if they stay where they are. Of a file, its address.
+        manifest_upload: Where the manifest is sent after all files of all outputs, or None.
+        patterns: Of a directory that is sent, only files that match one of these; None is all.
     """
 
     name: str
     path: str
     create_directory: bool
     manifest_path: str
+    upload: Place | None = None
+    manifest_upload: Place | None = None
+    patterns: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         where = f"Output {self.name!r}"
@@ -43,6 +54,28 @@ class OutputSpec:
             raise UserErrorException("An output needs a name")
         _check_text(where, "path", self.path)
         _check_absolute(where, "manifest_path", self.manifest_path)
+
+    def fields(self) -> dict[str, Any]:
+        """What stands in a job."""
+        places = {"upload": self.upload, "manifest_upload": self.manifest_upload}
+        return {**vars(self), **{name: place and vars(place) for name, place in places.items()}}
+
+    @classmethod
+    def of(cls, fields: Fields) -> OutputSpec:
+        """Read it from a job."""
+        upload = fields.optional_nested("upload")
+        manifest_upload = fields.optional_nested("manifest_upload")
+        output = cls(
+            name=fields.text("name"),
+            path=fields.text("path"),
+            create_directory=fields.flag("create_directory"),
+            manifest_path=fields.text("manifest_path"),
+            upload=Place.of(upload) if upload else None,
+            manifest_upload=Place.of(manifest_upload) if manifest_upload else None,
+            patterns=fields.optional_texts("patterns"),
+        )
+        fields.finish()
+        return output
 
 
 @dataclass(frozen=True)
@@ -55,14 +88,20 @@ class Job:
         log_directory: Gets ``stdout.log`` and ``stderr.log``; made if missing.
         result_path: Where the `mlsteps.launcher.result.JobResult` is written, last of all.
         environment: The complete environment of the script: nothing is inherited.
-        snapshot: Zip file to extract into the working directory, or None.
+        snapshot: Zip file to extract into the working directory, or its signed URL, or None.
         outputs: What the script must write.
         keep: Folders of the working directory to keep whatever happens to the script (relative paths).
         keep_to: Where they are moved to, or None to leave them.
-        time_limit_seconds: How long the script may run, or None.
+        time_limit_seconds: How long the script may run, or None. Of a job that fetches or sends data it
+            is the limit of all of it together.
         grace_seconds: Time between SIGTERM and SIGKILL when the script is stopped.
         lifeline: The launcher's stdin is a pipe whose other end the starter holds for as long as it lives:
             when it closes, the script is stopped.
+        inputs: What is fetched before the script starts.
+        files: Small text files to write before it starts: content by absolute path.
+        report: Where to tell how it goes, or None.
+        web: How to deal with stores.
+        delete_job_file: Remove the file that this was read from, before anything else is done.
 
     Raises:
         UserErrorException: A field has an unusable value; the text names it.
@@ -73,13 +112,18 @@ class Job:
     log_directory: str
     result_path: str
     environment: Mapping[str, str]
-    snapshot: str | None = None
+    snapshot: str | None = field(default=None, repr=False)
     outputs: tuple[OutputSpec, ...] = ()
     keep: tuple[str, ...] = KEPT_FOLDERS
     keep_to: str | None = None
     time_limit_seconds: float | None = None
     grace_seconds: float = 3.0
     lifeline: bool = False
+    inputs: tuple[InputSpec, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    report: ReportSpec | None = None
+    web: WebLimits = field(default_factory=WebLimits)
+    delete_job_file: bool = False
 
     def __post_init__(self) -> None:
         if not self.command or not self.command[0]:
@@ -87,11 +131,18 @@ class Job:
         for argument in self.command:
             if "\0" in argument:
                 raise UserErrorException(f"Job: the argument {argument!r} holds a NUL character")
-        for field in ("working_directory", "log_directory", "result_path"):
-            _check_absolute("Job", field, getattr(self, field))
-        for field in ("snapshot", "keep_to"):
-            if getattr(self, field) is not None:
-                _check_absolute("Job", field, getattr(self, field))
+        for name in ("working_directory", "log_directory", "result_path"):
+            _check_absolute("Job", name, getattr(self, name))
+        if self.keep_to is not None:
+            _check_absolute("Job", "keep_to", self.keep_to)
+        if self.snapshot_is_remote:
+            check_url("Job: snapshot", self.snapshot or "")
+        elif self.snapshot is not None:
+            _check_absolute("Job", "snapshot", self.snapshot)
+        for path in self.files:
+            _check_absolute("Job", "files", path)
+        if self.report is not None and self.report.run_directory is not None:
+            _check_absolute("Job", "run_directory", self.report.run_directory)
         for name, value in self.environment.items():
             if not name or "=" in name or "\0" in name + value:
                 raise UserErrorException(f"Job: {name!r} cannot be an environment variable")
@@ -106,8 +157,20 @@ class Job:
             )
         if self.grace_seconds < 0:
             raise UserErrorException(f"Job: grace_seconds must not be negative, but is {self.grace_seconds}")
-        _check_unique("name", [output.name for output in self.outputs])
-        _check_unique("manifest_path", [output.manifest_path for output in self.outputs])
+        _check_unique("two outputs have the name", [output.name for output in self.outputs])
+        _check_unique("two outputs have the manifest_path", [output.manifest_path for output in self.outputs])
+        _check_unique("two inputs have the name", [item.name for item in self.inputs])
+
+    @property
+    def snapshot_is_remote(self) -> bool:
+        """Whether the snapshot has to be fetched."""
+        return self.snapshot is not None and self.snapshot.startswith(_URLS)
+
+    @property
+    def moves_data(self) -> bool:
+        """Whether the launcher itself fetches or sends what the script reads or writes."""
+        sends = any(output.upload or output.manifest_upload for output in self.outputs)
+        return bool(self.inputs) or self.snapshot_is_remote or sends
 
     def output_path(self, output: OutputSpec) -> str:
         """Return the absolute path of ``output``."""
@@ -115,8 +178,15 @@ class Job:
 
     def to_json(self) -> str:
         """Return the job as versioned JSON text."""
-        outputs = [vars(output) for output in self.outputs]
-        fields = {**vars(self), "outputs": outputs, "environment": dict(self.environment)}
+        fields = {
+            **vars(self),
+            "outputs": [output.fields() for output in self.outputs],
+            "environment": dict(self.environment),
+            "inputs": [item.fields() for item in self.inputs],
+            "files": dict(self.files),
+            "report": self.report and self.report.fields(),
+            "web": vars(self.web),
+        }
         return strict_json.render(_KIND, _VERSION, fields)
 
     @classmethod
@@ -127,17 +197,7 @@ class Job:
             UserErrorException: It is not a job, of another version, or a field is missing, unknown or wrong.
         """
         fields = strict_json.parse(text, _KIND, _VERSION)
-        outputs = []
-        for item in fields.objects("outputs"):
-            outputs.append(
-                OutputSpec(
-                    name=item.text("name"),
-                    path=item.text("path"),
-                    create_directory=item.flag("create_directory"),
-                    manifest_path=item.text("manifest_path"),
-                )
-            )
-            item.finish()
+        report = fields.optional_nested("report")
         job = cls(
             command=fields.texts("command"),
             working_directory=fields.text("working_directory"),
@@ -145,12 +205,17 @@ class Job:
             result_path=fields.text("result_path"),
             environment=fields.mapping("environment"),
             snapshot=fields.optional_text("snapshot"),
-            outputs=tuple(outputs),
+            outputs=tuple(OutputSpec.of(item) for item in fields.objects("outputs")),
             keep=fields.texts("keep"),
             keep_to=fields.optional_text("keep_to"),
             time_limit_seconds=fields.optional_number("time_limit_seconds"),
             grace_seconds=fields.number("grace_seconds"),
             lifeline=fields.flag("lifeline"),
+            inputs=tuple(InputSpec.of(item) for item in fields.objects("inputs")),
+            files=fields.mapping("files"),
+            report=ReportSpec.of(report) if report else None,
+            web=WebLimits.of(fields.nested("web")),
+            delete_job_file=fields.flag("delete_job_file"),
         )
         fields.finish()
         return job
@@ -167,7 +232,7 @@ def _check_absolute(where: str, field: str, value: str) -> None:
         raise UserErrorException(f"{where}: {field}={value!r} must be an absolute path")
 
 
-def _check_unique(field: str, values: list[str]) -> None:
+def _check_unique(what: str, values: list[str]) -> None:
     if len(set(values)) < len(values):
         repeated = next(value for value in values if values.count(value) > 1)
-        raise UserErrorException(f"Job: two outputs have the {field} {repeated!r}")
+        raise UserErrorException(f"Job: {what} {repeated!r}")

@@ -99,6 +99,12 @@ class Fields:
             self._wrong(name, "a list of strings", value)
         return tuple(value)
 
+    def optional_texts(self, name: str) -> tuple[str, ...] | None:
+        if self._left.get(name, "") is None:
+            self._take(name)
+            return None
+        return self.texts(name)
+
     def mapping(self, name: str) -> dict[str, str]:
         value = self._take(name)
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
@@ -110,6 +116,13 @@ class Fields:
         if not isinstance(value, list):
             self._wrong(name, "a list of objects", value)
         return [Fields(item, f"{self._where}, {name}[{index}]") for index, item in enumerate(value)]
+
+    def nested(self, name: str) -> Fields:
+        return Fields(self._take(name), f"{self._where}, {name}")
+
+    def optional_nested(self, name: str) -> Fields | None:
+        value = self._take(name)
+        return None if value is None else Fields(value, f"{self._where}, {name}")
 
     def _take(self, name: str) -> Any:
         try:
@@ -132,7 +145,9 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def _describe(value: object) -> str:
-    text = repr(value)
+    from mlsteps.launcher.redaction import redacted  # a job may hold signed addresses
+
+    text = redacted(repr(value))
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
