@@ -126,6 +126,17 @@ def build_manifest(path: StrPath, workers: int | None = None) -> Manifest:
             directory, or a special file such as a socket. The text names it.
         MlstepsException: Something cannot be read, or changed meanwhile.
     """
+    kind, found = list_files(path)
+    digests = digest_files((file for _, file in found), workers)
+    entries = tuple(FileEntry(part, digest.size, digest.text) for (part, _), digest in zip(found, digests))
+    return Manifest.of(kind, entries)
+
+
+def list_files(path: StrPath) -> tuple[Literal["file", "directory"], list[tuple[str, str]]]:
+    """List what is at ``path``: its kind, and each file's path in the manifest and on the disk, sorted.
+
+    Raises as `build_manifest`.
+    """
     name = os.fspath(path)
     if not os.path.exists(name):
         dangling = (
@@ -142,10 +153,8 @@ def build_manifest(path: StrPath, workers: int | None = None) -> Manifest:
             ) from error
     else:
         _refuse_special(name, os.stat(root).st_mode)
-        found = [("", root)]
-    digests = digest_files((file for _, file in found), workers)
-    entries = tuple(FileEntry(part, digest.size, digest.text) for (part, _), digest in zip(found, digests))
-    return Manifest.of("directory" if os.path.isdir(root) else "file", entries)
+        return "file", [("", root)]
+    return "directory", found
 
 
 def write_manifest(path: StrPath, manifest: Manifest) -> None:
