@@ -90,7 +90,10 @@ def test_the_unpacked_zip_runs_too(launcher: Launcher, tmp_path: Path) -> None:
 
 def test_a_wrong_command_line_is_explained(launcher_zip: Path) -> None:
     done = subprocess.run([sys.executable, str(launcher_zip)], capture_output=True, timeout=DEADLINE)
-    assert (done.returncode, done.stderr) == (2, b"usage: python launcher.zip JOB.json\n")
+    assert (done.returncode, done.stderr) == (
+        2,
+        b"usage: python launcher.zip JOB.json, or - for standard input, or MLSTEPS_JOB=... without\n",
+    )
 
 
 def test_the_launcher_starts_fast(launcher: Launcher) -> None:

@@ -11,6 +11,8 @@ from mlsteps.launcher.process import Script
 from mlsteps.launcher.result import JobResult, signal_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlsteps.launcher.job import Job
     from mlsteps.launcher.lifeline import Lifelines
     from mlsteps.launcher.stopping import StopRequest
@@ -25,8 +27,10 @@ _SWEEP_HURRIED = 0.3
 _DRAIN_HURRIED = 0.3
 
 
-def execute(job: Job, stop: StopRequest, lifelines: Lifelines) -> JobResult:
-    """Run the command of ``job`` to its end, whatever that is.
+def execute(
+    job: Job, stop: StopRequest, lifelines: Lifelines, started: Callable[[], None] | None = None
+) -> JobResult:
+    """Run the command of ``job`` to its end, whatever that is; ``started`` is called when it has begun.
 
     Raises:
         ScriptFailedException: It could not be started.
@@ -39,7 +43,12 @@ def execute(job: Job, stop: StopRequest, lifelines: Lifelines) -> JobResult:
     for pump in pumps:
         pump.start()
     lifelines.watch()
-    timed_out = script.supervise(stop, job.time_limit_seconds, job.grace_seconds)
+    if started is not None:
+        started()
+    limit = job.time_limit_seconds
+    if stop.deadline is not None:
+        limit = max(0.0, stop.deadline - time.monotonic())
+    timed_out = script.supervise(stop, limit, job.grace_seconds)
     ended_at, duration = _now(), time.monotonic() - start
     stopped = stop.reason
     hurried = timed_out or stopped is not None

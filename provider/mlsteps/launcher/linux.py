@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -23,10 +24,22 @@ def become_subreaper() -> bool:
     return prctl is not None and prctl(_PR_SET_CHILD_SUBREAPER, 1) == 0
 
 
+def hide() -> bool:
+    """Let no other process of this user look into this one and its forks; return whether that worked.
+
+    Neither memory nor environment nor open files can be read then, but by who may trace every process. A
+    program that is started from here is not hidden.
+    """
+    prctl = _prctl()
+    return prctl is not None and prctl(_PR_SET_DUMPABLE, 0) == 0
+
+
 def dying_with_parent() -> Callable[[], None] | None:
     """Return what a forked child calls to be killed when its parent dies; None if there is no such thing.
 
-    The C function is looked up here, in the parent: after a fork the less is done the better.
+    The child can also see its own open files again, which `hide` took from who is not root: without that list
+    it would try to close every number that there can be. The C function is looked up here, in the parent:
+    after a fork the less is done the better.
     """
     prctl = _prctl()
     if prctl is None:
@@ -35,6 +48,7 @@ def dying_with_parent() -> Callable[[], None] | None:
 
     def tie() -> None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_DUMPABLE, 1)
         if os.getppid() != parent:  # it died before the line above
             os.kill(os.getpid(), signal.SIGKILL)
 

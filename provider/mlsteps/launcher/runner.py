@@ -5,26 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlsteps.exceptions import MlstepsException
 from mlsteps.launcher import atomic
 from mlsteps.launcher.execution import execute
-from mlsteps.launcher.job import Job
+from mlsteps.launcher.job_source import job_in
 from mlsteps.launcher.lifeline import Lifelines
+from mlsteps.launcher.redaction import redacted
 from mlsteps.launcher.result import EXIT_LAUNCHER, JobResult, signal_name
 from mlsteps.launcher.stopping import NotFinished, StopRequest
-from mlsteps.launcher.workplace import keep_folders, prepare
+from mlsteps.launcher.workplace import clear, keep_folders, prepare
 
 if TYPE_CHECKING:
+    from mlsteps.launcher.job import Job
+    from mlsteps.launcher.reporting import Reporter
     from mlsteps.launcher.result import Stopped
 
 _STDIN, _STDERR = 0, 2
 _KEEP_PATIENCE = 0.5  # seconds for carrying folders away once the job has to end
 
 
-def run_job(job: Job, guard: int | None = None) -> JobResult:
+def run_job(job: Job, stop: StopRequest, guard: int | None = None) -> JobResult:
     """Run ``job`` and return how it went; the result is not written yet.
 
     Takes over this process: its signal handlers, its children, its standard streams. Work may still be
@@ -32,9 +37,9 @@ def run_job(job: Job, guard: int | None = None) -> JobResult:
 
     Args:
         job: What to run.
+        stop: Gets the reasons to end early.
         guard: A pipe whose other end the guarding process holds, see `mlsteps.launcher.guard`.
     """
-    stop = StopRequest()
     stop.listen()
     reasons: dict[int, Stopped] = {}
     if guard is not None:
@@ -44,16 +49,24 @@ def run_job(job: Job, guard: int | None = None) -> JobResult:
     lifelines = Lifelines(reasons, stop)
     result = JobResult()
     try:
-        prepare(job)
+        clear(job)
+        if job.moves_data and job.time_limit_seconds is not None:
+            stop.deadline = time.monotonic() + job.time_limit_seconds
+        _prepare(job, stop, lifelines)
         lifelines.check()
         if stop.reason is not None:
             return replace(result, stopped=stop.reason)
-        result = execute(job, stop, lifelines)
+        reporter = _reporter(job)
+        result = execute(job, stop, lifelines, reporter.start if reporter else None)
         result = _keep(job, result, stop)
+        if reporter is not None:
+            result = _report(job, result, stop, reporter)
         if result.exit_code == 0 and not result.timed_out and result.stopped is None:
             from mlsteps.launcher.publishing import publish  # not before: the script should start soon
 
-            result = publish(job, result, stop)
+            result = publish(job, result, stop, _say)
+    except NotFinished:
+        result = replace(result, stopped=stop.reason, timed_out=stop.reason is None)
     except MlstepsException as error:
         result = replace(result, error=error.message)
     except OSError as error:
@@ -68,27 +81,81 @@ def run_job(job: Job, guard: int | None = None) -> JobResult:
     return result
 
 
-def run_file(path: str, guard: int | None = None) -> int:
-    """Run the job in the JSON file ``path``, write its result last of all, and return the exit code."""
+def run_text(text: bytes, path: str | None, guard: int | None = None) -> int:
+    """Run the job in ``text``, write its result last of all, and return the exit code.
+
+    Args:
+        text: What `mlsteps.launcher.job_source` found.
+        path: The file where it was found, or None.
+        guard: As for `run_job`.
+    """
     try:
-        job = _read(path)
+        job = _known(text)
     except MlstepsException as error:
-        _say(error.message)
+        _say(f"{path}: {error.message}" if path else error.message)
         return EXIT_LAUNCHER
-    return _record(job, run_job(job, guard))
+    if job.delete_job_file and path is not None:
+        try:
+            os.unlink(path)
+        except OSError as error:
+            _say(f"Cannot delete the job file {path!r}: {error.strerror or error}")
+            return EXIT_LAUNCHER
+    stop = StopRequest()
+    return _record(job, run_job(job, stop, guard), stop)
 
 
-def record_lost(path: str, number: int) -> int:
+def record_lost(text: bytes, number: int) -> int:
     """Write a result for a launcher that the signal ``number`` ended, unless it did; return the exit code."""
     name = signal_name(number)
     error = f"The launcher was ended by {name} beside the script"
     if name == "SIGKILL":
         error += ": somebody killed it, or the machine or container ran out of memory"
     with contextlib.suppress(MlstepsException):
-        job = _read(path)
+        job = _known(text)
         if not os.path.exists(job.result_path):
-            return _record(job, JobResult(error=error))
+            return _record(job, JobResult(error=error), StopRequest())
     return EXIT_LAUNCHER
+
+
+def _known(text: bytes) -> Job:
+    job = job_in(text)
+    if job.moves_data or job.report is not None:
+        from mlsteps.launcher.concealing import conceal_signatures
+
+        conceal_signatures(job)
+    return job
+
+
+def _prepare(job: Job, stop: StopRequest, lifelines: Lifelines) -> None:
+    if not job.moves_data:
+        prepare(job)
+        return
+    from mlsteps.launcher.staging import stage
+
+    cancelled = threading.Event()
+    try:
+        stop.finish(lambda: stage(job, cancelled, _say), patience=0.0, look=lifelines.check)
+    except NotFinished:
+        cancelled.set()
+        raise
+
+
+def _reporter(job: Job) -> Reporter | None:
+    if job.report is None:
+        return None
+    from mlsteps.launcher.reporting import Reporter
+
+    return Reporter(job)
+
+
+def _report(job: Job, result: JobResult, stop: StopRequest, reporter: Reporter) -> JobResult:
+    assert job.report is not None
+    try:
+        problems = stop.finish(reporter.finish, job.report.patience_seconds)
+    except NotFinished:
+        reporter.give_up()
+        problems = ["There was no time to send all logs and kept files: the job had to end"]
+    return replace(result, warnings=(*result.warnings, *problems))
 
 
 def _keep(job: Job, result: JobResult, stop: StopRequest) -> JobResult:
@@ -99,15 +166,11 @@ def _keep(job: Job, result: JobResult, stop: StopRequest) -> JobResult:
     return replace(result, warnings=(*result.warnings, *problems))
 
 
-def _read(path: str) -> Job:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return Job.from_json(file.read())
-    except (OSError, UnicodeDecodeError) as error:
-        raise MlstepsException(f"Cannot read the job {path!r}: {error}") from error
+def _record(job: Job, result: JobResult, stop: StopRequest) -> int:
+    if job.moves_data or job.report is not None:
+        from mlsteps.launcher.concealing import without_signatures
 
-
-def _record(job: Job, result: JobResult) -> int:
+        result = without_signatures(result)
     try:
         atomic.write_bytes(job.result_path, result.to_json().encode())
     except OSError as error:
@@ -116,7 +179,25 @@ def _record(job: Job, result: JobResult) -> int:
     for text in (*result.warnings, result.error):
         if text is not None:
             _say(text)
+    if job.report is not None and not _send_result(job, result, stop):
+        return result.launcher_exit_code or EXIT_LAUNCHER
     return result.launcher_exit_code
+
+
+def _send_result(job: Job, result: JobResult, stop: StopRequest) -> bool:
+    from mlsteps.launcher.reporting import send_result
+
+    assert job.report is not None
+    stop.deadline = None  # the job has ended; this is about telling it
+    try:
+        stop.finish(lambda: send_result(job, result.to_json()), job.report.patience_seconds)
+    except NotFinished:
+        _say("There was no time to send the result: the job had to end")
+        return False
+    except MlstepsException as error:
+        _say(f"The result cannot be sent: {error.message}")
+        return False
+    return True
 
 
 def _say(text: str) -> None:
@@ -124,4 +205,5 @@ def _say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         if select.select([], [_STDERR], [], 0)[1]:
             # A pipe that is ready takes this many bytes without blocking.
+            text = redacted(text)
             os.write(_STDERR, f"mlsteps: {text}\n".encode("utf-8", "backslashreplace")[: select.PIPE_BUF])

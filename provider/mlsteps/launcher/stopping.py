@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """The signals that end a job. One that was ignored at the start, as nohup does, stays ignored."""
 
+_LOOK_SECONDS = 0.2
+
 _Result = TypeVar("_Result")
 
 
@@ -30,10 +32,12 @@ class StopRequest:
 
     Attributes:
         reason: The first reason given, or None as long as the job may go on.
+        deadline: When the job's time is up (``time.monotonic``), or None.
     """
 
     def __init__(self) -> None:
         self.reason: Stopped | None = None
+        self.deadline: float | None = None
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
@@ -47,6 +51,11 @@ class StopRequest:
         signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
         # The guard blocks them until here; a script would inherit that and never see a SIGTERM.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the job's time is up."""
+        return self.deadline is not None and time.monotonic() >= self.deadline
 
     def request(self, reason: Stopped) -> None:
         """Ask the job to end; the first reason counts."""
@@ -65,12 +74,19 @@ class StopRequest:
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)
 
-    def finish(self, task: Callable[[], _Result], patience: float) -> _Result:
+    def finish(
+        self, task: Callable[[], _Result], patience: float, look: Callable[[], None] | None = None
+    ) -> _Result:
         """Return what ``task`` returns, or raise what it raises; it runs in a thread of its own.
 
+        Args:
+            task: What to do. When it has ended, so has its thread.
+            patience: Seconds that it may take after a request or the deadline (or after the start, if that
+                was later).
+            look: Called a few times a second, for who has no thread to look for reasons.
+
         Raises:
-            NotFinished: A stop was requested, and ``task`` did not end within ``patience`` seconds after that
-                (or after the start, if that was later). It is left running: the process must end.
+            NotFinished: It took longer. It is left running: the process must end.
         """
         results: list[_Result] = []
         errors: list[BaseException] = []
@@ -84,15 +100,23 @@ class StopRequest:
             done.set()
             self.wake()
 
-        threading.Thread(target=run, daemon=True).start()
-        deadline: float | None = None
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        end: float | None = None
         while not done.is_set():
-            if self.reason is not None and deadline is None:
-                deadline = time.monotonic() + patience
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
+            if look is not None:
+                look()
+            if end is None and (self.reason is not None or self.timed_out):
+                end = time.monotonic() + patience
+            if end is not None and time.monotonic() >= end:
                 raise NotFinished
-            self.wait(left)
+            moments = [
+                at - time.monotonic() for at in (end, None if end else self.deadline) if at is not None
+            ]
+            if look is not None:
+                moments.append(_LOOK_SECONDS)
+            self.wait(min(moments) if moments else None)
+        thread.join()
         if errors:
             raise errors[0]
         return results[0]

@@ -12,17 +12,25 @@ if TYPE_CHECKING:
     from mlsteps.launcher.job import Job
 
 
+# Of a run directory, as mlsteps.run.protocol has it, which is not known here.
+_UPLOADS = "uploads"
+
+
+def clear(job: Job) -> None:
+    """Remove the records that an earlier try may have left. Raises ``OSError``."""
+    for record in (job.result_path, *(output.manifest_path for output in job.outputs)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(record)
+
+
 def prepare(job: Job) -> None:
-    """Lay out everything that the script of ``job`` expects to find, and remove records of an earlier try.
+    """Lay out everything that the script of ``job`` expects to find, but for what has to be fetched.
 
     Raises:
         SnapshotException: The snapshot cannot be extracted.
         UserErrorException: Something is already where the script has to make an output.
         OSError: A folder cannot be made.
     """
-    for record in (job.result_path, *(output.manifest_path for output in job.outputs)):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(record)
     os.makedirs(job.working_directory, exist_ok=True)
     os.makedirs(job.log_directory, exist_ok=True)
     if job.snapshot is not None:
@@ -31,6 +39,12 @@ def prepare(job: Job) -> None:
         snapshot_archive.extract(job.snapshot, job.working_directory)
     for folder in job.keep:
         os.makedirs(os.path.join(job.working_directory, folder), exist_ok=True)
+    if job.report is not None and job.report.run_directory is not None:
+        os.makedirs(os.path.join(job.report.run_directory, _UPLOADS), exist_ok=True)
+    for name, text in job.files.items():
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        with open(name, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
     for output in job.outputs:
         path = job.output_path(output)
         if output.create_directory:
