@@ -16,9 +16,16 @@ import pytest
 from mlsteps.launcher.job import Job
 from mlsteps.launcher.package import build_launcher_zip
 from mlsteps.launcher.result import JobResult
+from servers.azurite import azurite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from mlsteps.cli.azurite import Azurite
+
+    from .cloud import Cloud
+
+__all__ = ["azurite"]
 
 DEADLINE = 20.0
 """Seconds after which something that must happen is taken not to happen; reached only by a failing test."""
@@ -126,3 +133,10 @@ def launcher(tmp_path: Path, launcher_zip: Path) -> Iterator[Launcher]:
             if stream is not None:
                 stream.close()
         process.wait()
+
+
+@pytest.fixture
+def cloud(azurite: Azurite) -> Cloud:
+    from .cloud import Cloud
+
+    return Cloud(azurite)

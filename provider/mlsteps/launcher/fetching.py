@@ -193,7 +193,7 @@ class _Fetcher:
                 ) from error
             if error.status in (412, 416):
                 raise MlstepsException(
-                    f"{arriving.where} was changed {_CHANGED} ({error.message})"
+                    f"{arriving.where} was changed or deleted {_CHANGED} ({error.message})"
                 ) from error
             raise MlstepsException(f"{arriving.where} cannot be fetched: {error.message}") from error
         except UnreachableException as error:
