@@ -14,6 +14,7 @@ from mlsteps.launcher.redaction import redacted
 from mlsteps.launcher.remote import writer_for
 from mlsteps.launcher.sending import send_files
 from mlsteps.launcher.web import Cancelled, Web
+from mlsteps.launcher.workplace import UPLOADS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from mlsteps.launcher.places import Place, ReportSpec
 
 JOURNAL = "journal.jsonl"
-UPLOADS = "uploads"
-"""Names in the run directory, as ``mlsteps.run.protocol`` has them, which is not known here."""
+"""Name in the run directory, as ``mlsteps.run.protocol`` has it, which is not known here."""
 LOGS = ("stdout.log", "stderr.log")
 RESULT = "result.json"
 

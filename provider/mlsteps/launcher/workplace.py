@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from mlsteps.launcher.job import Job
 
 
-# Of a run directory, as mlsteps.run.protocol has it, which is not known here.
-_UPLOADS = "uploads"
+# In a run directory, as mlsteps.run.protocol has it, which is not known here.
+UPLOADS = "uploads"
 
 
 def clear(job: Job) -> None:
@@ -40,7 +40,7 @@ def prepare(job: Job) -> None:
     for folder in job.keep:
         os.makedirs(os.path.join(job.working_directory, folder), exist_ok=True)
     if job.report is not None and job.report.run_directory is not None:
-        os.makedirs(os.path.join(job.report.run_directory, _UPLOADS), exist_ok=True)
+        os.makedirs(os.path.join(job.report.run_directory, UPLOADS), exist_ok=True)
     for name, text in job.files.items():
         os.makedirs(os.path.dirname(name), exist_ok=True)
         with open(name, "w", encoding="utf-8", newline="") as file:
