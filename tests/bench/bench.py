@@ -25,6 +25,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # as for the tests: this
 from bench import budgets  # noqa: E402
 from bench.edits import edits  # noqa: E402
 from bench.hashing import hashing  # noqa: E402
+from bench.launcher_data import launcher_data  # noqa: E402
 from bench.listings import listings  # noqa: E402
 from bench.reruns import planning, reruns  # noqa: E402
 from bench.scheduled import step_overhead  # noqa: E402
@@ -54,6 +55,7 @@ def main() -> int:
             "plan": lambda: planning(folder, 3 if quick else 7, tell),
             "edits": lambda: edits(folder, tell),
             "reruns": lambda: reruns(folder, 2 if quick else 5, tell, plain=(10,) if quick else (10, 100)),
+            "launcher": lambda: launcher_data(folder, 2 if quick else 5, tell),
             "transfers": lambda: transfers(folder, 2 if quick else 5, tell),
             "listings": lambda: listings(folder, tell),
         }
@@ -86,6 +88,7 @@ def _options() -> argparse.Namespace:
             "plan",
             "edits",
             "reruns",
+            "launcher",
             "transfers",
             "listings",
         ],

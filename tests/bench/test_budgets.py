@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.dag_files import write_dag_file
+from bench.launcher_data import launcher_data
 from bench.listings import listings
 from bench.processes import probe
 
@@ -91,3 +92,10 @@ def test_comparing_many_blobs_takes_little_memory(tmp_path: Path) -> None:
     lines = listings(tmp_path, lambda text: None, few=2_000, many=25_000)
     assert len(lines) == 6
     assert all(line.passed for line in lines), lines
+
+
+@pytest.mark.slow
+def test_the_launcher_moves_data_about_as_fast_as_the_sdk(tmp_path: Path) -> None:
+    lines = launcher_data(tmp_path, 1, lambda text: None, size=20_000_000)
+    assert [line.what for line in lines] == ["launcher: input of 20 MB", "launcher: output of 20 MB"]
+    assert all(line.value < 20 for line in lines)  # so little data is mostly the launcher's start

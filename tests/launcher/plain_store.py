@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,8 +29,8 @@ class PlainStore:
 
 
 @contextmanager
-def plain_store() -> Iterator[PlainStore]:
-    """Start one on a free port."""
+def plain_store(tls: ssl.SSLContext | None = None) -> Iterator[PlainStore]:
+    """Start one on a free port, perhaps behind TLS."""
     store = PlainStore()
 
     class Handler(BaseHTTPRequestHandler):
@@ -67,7 +68,10 @@ def plain_store() -> Iterator[PlainStore]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    store.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda *_: None  # type: ignore[assignment]  # clients that do not trust it
+    store.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     try:
         yield store

@@ -20,7 +20,7 @@ from mlsteps.launcher.result import JobResult, signal_name, signal_number
 text = st.text(st.characters(exclude_characters="\0"), max_size=10)
 word = text.filter(bool)
 path = text.map("/".__add__)
-url = word.map(lambda name: joined("https://h/c", name))
+url = st.text("aé %?/", min_size=1).map(lambda name: joined("https://h/c", name))
 places = st.builds(Place, url=url, query=text, dialect=st.sampled_from(["azure_blob", "plain"]))
 inputs = st.builds(
     InputSpec,
@@ -66,7 +66,7 @@ jobs = st.builds(
     inputs=st.lists(inputs, max_size=2, unique_by=lambda item: item.name).map(tuple),
     files=st.dictionaries(path, text, max_size=2),
     report=st.none() | reports,
-    web=st.builds(WebLimits, threads=st.integers(1, 9)),
+    web=st.none() | st.builds(WebLimits, threads=st.integers(1, 9)),
     delete_job_file=st.booleans(),
     keep=st.just(("outputs", "logs")),
     keep_to=st.none() | path,
@@ -88,6 +88,7 @@ results = st.builds(
     warnings=st.lists(text, max_size=2).map(tuple),
     stdout_tail=text,
     stderr_tail=text,
+    phases=st.dictionaries(text, st.floats(0, 1e9), max_size=2),
 )
 JOB = Job(("python", "a.py"), "/w", "/l", "/r", {"A": "b"}, outputs=(OutputSpec("o", "out", False, "/m"),))
 
@@ -167,6 +168,7 @@ def test_an_unusable_job_is_refused_by_field(change: dict[str, Any], named: str)
         ({"url": "ftp://h"}, "https://"),
         ({"files": (InputFile("../a", 1),)}, "plain relative path"),
         ({"files": (InputFile("/a", 1),)}, "plain relative path"),
+        ({"files": (InputFile("\ud800", 1),)}, "plain relative path"),
         ({"files": (InputFile("a", -1),)}, "size"),
         ({"files": (InputFile("a", 1, digest="md5:1"),)}, "digest"),
         ({"files": INPUT.files * 2}, "twice"),

@@ -7,13 +7,16 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mlsteps.launcher import package
+from mlsteps.launcher.job import OutputSpec
 from mlsteps.launcher.package import build_launcher_zip
 
+from .cloud import Cloud, with_input, with_output, with_report
 from .conftest import DEADLINE, Launcher
 
 OLDEST = "3.9"
@@ -108,3 +111,31 @@ def test_the_launcher_starts_fast(launcher: Launcher) -> None:
         return min(times)
 
     assert fastest(launcher.command()) - fastest([sys.executable, "-I", "-S", "-c", "pass"]) < 0.3
+
+
+def test_data_is_moved_on_the_oldest_python(launcher: Launcher, cloud: Cloud) -> None:
+    python = oldest_python()
+    if python is None:
+        pytest.skip(f"there is no Python {OLDEST} on this machine")
+    source = with_input(launcher, cloud, {"a": b"1", "large": bytes(9 << 20)})
+    target = with_output(launcher, cloud)
+    with_report(launcher, cloud)
+    done = launcher.shell(f"cp {source}/* {target}; echo 2 >outputs/b").run(python)
+    assert done.returncode == 0, done.stderr
+    assert cloud.blobs("out/") == {"out/a": b"1", "out/large": bytes(9 << 20)}
+    assert cloud.read("run/files/outputs/b") == b"2\n"
+    assert set(cloud.result.phases) == {"stage", "report", "publish"}
+
+
+def test_a_local_job_imports_nothing_for_the_web(launcher: Launcher) -> None:
+    spec = OutputSpec("o", "o", True, str(launcher.folder / "m.json"))
+    launcher.job = replace(launcher.job, outputs=(spec,))
+    command = launcher.shell("true").command()
+    done = subprocess.run([command[0], "-X", "importtime", *command[1:]], capture_output=True, text=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if "|" in line}
+    assert done.returncode == 0 and "mlsteps.launcher.runner" in imported
+    heavy = {"http.client", "ssl", "urllib.request", "urllib.parse", "email.parser", "base64"}
+    ours = {
+        f"mlsteps.launcher.{name}" for name in ("web", "fetching", "sending", "reporting", "places", "inputs")
+    }
+    assert not imported & (heavy | ours)

@@ -146,6 +146,27 @@ def test_the_end_of_a_job_while_it_sends_leaves_no_word_of_success(
     assert not (launcher.folder / "manifests" / "out.json").exists()
 
 
+def test_a_manifest_on_its_way_when_the_job_has_to_end_is_no_success(
+    launcher: Launcher, cloud: Cloud, prepared: Path
+) -> None:
+    def stall(number: int, line: str) -> Fault | None:
+        return "stall" if "/manifests/" in line else None
+
+    with FaultyProxy(cloud.url, stall, stalls=30) as proxy:
+        cloud.url = proxy.through(cloud.url)
+        out = with_output(launcher, cloud)
+        with_report(launcher, cloud)
+        launcher.job = replace(launcher.job, web=WebLimits(timeout_seconds=60))
+        process = launcher.shell(f"cp -r {prepared}/. {out}").start()
+        eventually(lambda: "stall" in proxy.injected, "the launcher sends the manifest")
+        begin = time.monotonic()
+        process.terminate()
+        assert process.wait(DEADLINE) == 143
+    assert time.monotonic() - begin < 4
+    assert not launcher.result.succeeded and not cloud.result.succeeded
+    assert not (launcher.folder / "manifests" / "out.json").exists()
+
+
 def test_files_that_no_store_can_take_in_blocks_are_sent_as_a_whole(
     launcher: Launcher, cloud: Cloud, prepared: Path
 ) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from dataclasses import replace
 from email.utils import formatdate
+from pathlib import Path
 
 import pytest
 
@@ -114,6 +118,23 @@ def test_what_is_encrypted_goes_through_a_tunnel(monkeypatch: pytest.MonkeyPatch
             Web(replace(QUICK, attempts=1)).request("GET", "https://store.example.com/a?sig=abcdefghij")
         assert asked[0].startswith(b"CONNECT store.example.com:443 ")
         assert b"Proxy-Authorization: Basic bWU6cGFzcw==" in asked[0] and b"abcdefghij" not in asked[0]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_has_to_be_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *names, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with plain_store(context) as store:
+        with pytest.raises(UnreachableException, match="certificate is not trusted.*SSL_CERT_FILE"):
+            Web(QUICK).request("PUT", f"{store.url}/a", body=b"1")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        Web(QUICK).request("PUT", f"{store.url}/a", body=b"1")
+        assert store.files == {"/a": b"1"}
 
 
 @pytest.mark.parametrize(

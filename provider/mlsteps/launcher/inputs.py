@@ -79,7 +79,7 @@ class InputSpec:
         where = f"Input {self.name!r}, file {file.path!r}"
         if self.kind == "directory":
             parts = file.path.split("/")
-            if "\0" in file.path or any(part in ("", ".", "..") for part in parts):
+            if not _can_be_a_path(file.path) or any(part in ("", ".", "..") for part in parts):
                 raise UserErrorException(f"{where}: this is not a plain relative path")
         if file.size < 0:
             raise UserErrorException(f"{where}: the size {file.size} is negative")
@@ -137,6 +137,13 @@ class InputSpec:
         )
         fields.finish()
         return spec
+
+
+def _can_be_a_path(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
 
 
 def _local(path: str) -> str:

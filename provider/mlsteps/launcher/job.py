@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher import strict_json
-from mlsteps.launcher.inputs import InputSpec
-from mlsteps.launcher.places import Place, ReportSpec, WebLimits, check_url
+from mlsteps.launcher.outputs import OutputSpec, check_absolute, check_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    # Each of these modules is imported only for jobs that need it: others should start fast.
+    from mlsteps.launcher.inputs import InputSpec
+    from mlsteps.launcher.places import ReportSpec, WebLimits
     from mlsteps.launcher.strict_json import Fields
+
+__all__ = ["KEPT_FOLDERS", "Job", "OutputSpec"]
 
 _KIND = "mlsteps-job"
 _VERSION = 2
@@ -22,60 +26,6 @@ _URLS = ("http://", "https://")
 
 KEPT_FOLDERS = ("outputs", "logs")
 """Folders that the script finds in its working directory and that survive it, as on SDK v1."""
-
-
-@dataclass(frozen=True)
-class OutputSpec:
-    """Something that the script must have written when it ends.
-
-    Attributes:
-        name: As declared; used in messages.
-        path: Where the script writes it (file or directory); may be relative to the working directory.
-        create_directory: True: the launcher makes a directory there before the script starts (as for SDK v1's
-            ``OutputFileDatasetConfig``). False: only its parent is made, and nothing may be there yet
-            (``PipelineData``: the script makes it, often with a plain ``os.makedirs``).
-        manifest_path: Absolute path of the manifest that is written once all outputs are complete.
-        upload: Where its files are sent, or None if they stay where they are. Of a file, its address.
-        manifest_upload: Where the manifest is sent after all files of all outputs, or None.
-        patterns: Of a directory that is sent, only files that match one of these; None is all.
-    """
-
-    name: str
-    path: str
-    create_directory: bool
-    manifest_path: str
-    upload: Place | None = None
-    manifest_upload: Place | None = None
-    patterns: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        where = f"Output {self.name!r}"
-        if not self.name:
-            raise UserErrorException("An output needs a name")
-        _check_text(where, "path", self.path)
-        _check_absolute(where, "manifest_path", self.manifest_path)
-
-    def fields(self) -> dict[str, Any]:
-        """What stands in a job."""
-        places = {"upload": self.upload, "manifest_upload": self.manifest_upload}
-        return {**vars(self), **{name: place and vars(place) for name, place in places.items()}}
-
-    @classmethod
-    def of(cls, fields: Fields) -> OutputSpec:
-        """Read it from a job."""
-        upload = fields.optional_nested("upload")
-        manifest_upload = fields.optional_nested("manifest_upload")
-        output = cls(
-            name=fields.text("name"),
-            path=fields.text("path"),
-            create_directory=fields.flag("create_directory"),
-            manifest_path=fields.text("manifest_path"),
-            upload=Place.of(upload) if upload else None,
-            manifest_upload=Place.of(manifest_upload) if manifest_upload else None,
-            patterns=fields.optional_texts("patterns"),
-        )
-        fields.finish()
-        return output
 
 
 @dataclass(frozen=True)
@@ -100,7 +50,7 @@ class Job:
         inputs: What is fetched before the script starts.
         files: Small text files to write before it starts: content by absolute path.
         report: Where to tell how it goes, or None.
-        web: How to deal with stores.
+        web: How to deal with stores; None is as usual.
         delete_job_file: Remove the file that this was read from, before anything else is done.
 
     Raises:
@@ -122,7 +72,7 @@ class Job:
     inputs: tuple[InputSpec, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     report: ReportSpec | None = None
-    web: WebLimits = field(default_factory=WebLimits)
+    web: WebLimits | None = None
     delete_job_file: bool = False
 
     def __post_init__(self) -> None:
@@ -132,22 +82,24 @@ class Job:
             if "\0" in argument:
                 raise UserErrorException(f"Job: the argument {argument!r} holds a NUL character")
         for name in ("working_directory", "log_directory", "result_path"):
-            _check_absolute("Job", name, getattr(self, name))
+            check_absolute("Job", name, getattr(self, name))
         if self.keep_to is not None:
-            _check_absolute("Job", "keep_to", self.keep_to)
+            check_absolute("Job", "keep_to", self.keep_to)
         if self.snapshot_is_remote:
+            from mlsteps.launcher.places import check_url
+
             check_url("Job: snapshot", self.snapshot or "")
         elif self.snapshot is not None:
-            _check_absolute("Job", "snapshot", self.snapshot)
+            check_absolute("Job", "snapshot", self.snapshot)
         for path in self.files:
-            _check_absolute("Job", "files", path)
+            check_absolute("Job", "files", path)
         if self.report is not None and self.report.run_directory is not None:
-            _check_absolute("Job", "run_directory", self.report.run_directory)
+            check_absolute("Job", "run_directory", self.report.run_directory)
         for name, value in self.environment.items():
             if not name or "=" in name or "\0" in name + value:
                 raise UserErrorException(f"Job: {name!r} cannot be an environment variable")
         for folder in self.keep:
-            _check_text("Job", "keep", folder)
+            check_text("Job", "keep", folder)
             normal = os.path.normpath(folder)
             if os.path.isabs(folder) or normal in (".", "..") or normal.startswith("../"):
                 raise UserErrorException(f"Job: keep={folder!r} is not a folder inside the working directory")
@@ -185,7 +137,7 @@ class Job:
             "inputs": [item.fields() for item in self.inputs],
             "files": dict(self.files),
             "report": self.report and self.report.fields(),
-            "web": vars(self.web),
+            "web": self.web and vars(self.web),
         }
         return strict_json.render(_KIND, _VERSION, fields)
 
@@ -197,7 +149,6 @@ class Job:
             UserErrorException: It is not a job, of another version, or a field is missing, unknown or wrong.
         """
         fields = strict_json.parse(text, _KIND, _VERSION)
-        report = fields.optional_nested("report")
         job = cls(
             command=fields.texts("command"),
             working_directory=fields.text("working_directory"),
@@ -211,25 +162,38 @@ class Job:
             time_limit_seconds=fields.optional_number("time_limit_seconds"),
             grace_seconds=fields.number("grace_seconds"),
             lifeline=fields.flag("lifeline"),
-            inputs=tuple(InputSpec.of(item) for item in fields.objects("inputs")),
+            inputs=_inputs(fields.objects("inputs")),
             files=fields.mapping("files"),
-            report=ReportSpec.of(report) if report else None,
-            web=WebLimits.of(fields.nested("web")),
+            report=_report(fields.optional_nested("report")),
+            web=_web(fields.optional_nested("web")),
             delete_job_file=fields.flag("delete_job_file"),
         )
         fields.finish()
         return job
 
 
-def _check_text(where: str, field: str, value: str) -> None:
-    if not value or "\0" in value:
-        raise UserErrorException(f"{where}: {field}={value!r} is not a path")
+def _report(fields: Fields | None) -> ReportSpec | None:
+    if fields is None:
+        return None
+    from mlsteps.launcher.places import ReportSpec
+
+    return ReportSpec.of(fields)
 
 
-def _check_absolute(where: str, field: str, value: str) -> None:
-    _check_text(where, field, value)
-    if not os.path.isabs(value):
-        raise UserErrorException(f"{where}: {field}={value!r} must be an absolute path")
+def _web(fields: Fields | None) -> WebLimits | None:
+    if fields is None:
+        return None
+    from mlsteps.launcher.places import WebLimits
+
+    return WebLimits.of(fields)
+
+
+def _inputs(found: list[Fields]) -> tuple[InputSpec, ...]:
+    if not found:
+        return ()
+    from mlsteps.launcher.inputs import InputSpec
+
+    return tuple(InputSpec.of(item) for item in found)
 
 
 def _check_unique(what: str, values: list[str]) -> None:

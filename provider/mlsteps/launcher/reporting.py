@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlsteps.exceptions import MlstepsException
 from mlsteps.launcher.growing import GrowingFile
+from mlsteps.launcher.places import WebLimits
 from mlsteps.launcher.redaction import redacted
 from mlsteps.launcher.remote import writer_for
 from mlsteps.launcher.sending import send_files
@@ -78,7 +79,8 @@ class Reporter:
         self._cancelled.set()
 
     def _follow(self) -> None:
-        limits = replace(self._job.web, attempts=min(_ATTEMPTS_ON_THE_WAY, self._job.web.attempts))
+        usual = self._job.web or WebLimits()
+        limits = replace(usual, attempts=min(_ATTEMPTS_ON_THE_WAY, usual.attempts))
         web = Web(limits, self._ended)
         while not self._ended.wait(self._spec.seconds):
             for growing in self._growing:
@@ -99,9 +101,13 @@ class Reporter:
 
     def _kept(self, problems: list[str]) -> Iterator[tuple[str, str, Place]]:
         job, place = self._job, self._spec.place
-        folders = [(f"files/{folder}", os.path.join(job.working_directory, folder)) for folder in job.keep]
-        if job.keep_to is not None:
-            folders += [(f"files/{folder}", os.path.join(job.keep_to, folder)) for folder in job.keep]
+        folders = []
+        for folder in job.keep:
+            kept = os.path.join(job.keep_to or job.working_directory, folder)
+            there = os.path.isdir(kept)  # else there was no time, or no way, to carry it there
+            folders.append(
+                (f"files/{folder}", kept if there else os.path.join(job.working_directory, folder))
+            )
         if self._spec.run_directory is not None:
             folders.append((f"run/{UPLOADS}", os.path.join(self._spec.run_directory, UPLOADS)))
         for name, folder in folders:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher import strict_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal
 
     Stopped = Literal["worker-gone", "terminated"]
 
 _KIND = "mlsteps-job-result"
-_VERSION = 1
+_VERSION = 2
 _STOPPED: dict[str, Stopped] = {"worker-gone": "worker-gone", "terminated": "terminated"}
 
 EXIT_LAUNCHER = 70
@@ -42,6 +43,8 @@ class JobResult:
         missing_outputs: Names of the declared outputs that a successful script did not write.
         warnings: What went wrong without spoiling the result, such as a log file on a full disk.
         stdout_tail, stderr_tail: The last lines of both.
+        phases: Seconds spent around the script: ``stage``, ``report`` and ``publish``, each if there
+            was something to do.
     """
 
     exit_code: int | None = None
@@ -56,6 +59,7 @@ class JobResult:
     warnings: tuple[str, ...] = ()
     stdout_tail: str = ""
     stderr_tail: str = ""
+    phases: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def succeeded(self) -> bool:
@@ -79,7 +83,7 @@ class JobResult:
 
     def to_json(self) -> str:
         """Return the result as versioned JSON text."""
-        return strict_json.render(_KIND, _VERSION, vars(self))
+        return strict_json.render(_KIND, _VERSION, {**vars(self), "phases": dict(self.phases)})
 
     @classmethod
     def from_json(cls, text: str) -> JobResult:
@@ -105,6 +109,7 @@ class JobResult:
             warnings=fields.texts("warnings"),
             stdout_tail=fields.text("stdout_tail"),
             stderr_tail=fields.text("stderr_tail"),
+            phases=fields.numbers("phases"),
         )
         fields.finish()
         return result

@@ -15,17 +15,19 @@ from mlsteps.launcher import atomic
 from mlsteps.launcher.execution import execute
 from mlsteps.launcher.job_source import job_in
 from mlsteps.launcher.lifeline import Lifelines
-from mlsteps.launcher.redaction import redacted
 from mlsteps.launcher.result import EXIT_LAUNCHER, JobResult, signal_name
 from mlsteps.launcher.stopping import NotFinished, StopRequest
 from mlsteps.launcher.workplace import clear, keep_folders, prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlsteps.launcher.job import Job
     from mlsteps.launcher.reporting import Reporter
     from mlsteps.launcher.result import Stopped
 
 _STDIN, _STDERR = 0, 2
+_LAST_WORDS_SECONDS = 20.0
 _KEEP_PATIENCE = 0.5  # seconds for carrying folders away once the job has to end
 
 
@@ -47,24 +49,28 @@ def run_job(job: Job, stop: StopRequest, guard: int | None = None) -> JobResult:
     if job.lifeline:
         reasons[_STDIN] = "worker-gone"
     lifelines = Lifelines(reasons, stop)
+    phases: dict[str, float] = {}
     result = JobResult()
     try:
         clear(job)
         if job.moves_data and job.time_limit_seconds is not None:
             stop.deadline = time.monotonic() + job.time_limit_seconds
-        _prepare(job, stop, lifelines)
+        with _timed(phases, "stage", job.moves_data):
+            _prepare(job, stop, lifelines)
         lifelines.check()
         if stop.reason is not None:
-            return replace(result, stopped=stop.reason)
+            return replace(result, stopped=stop.reason, phases=phases)
         reporter = _reporter(job)
         result = execute(job, stop, lifelines, reporter.start if reporter else None)
         result = _keep(job, result, stop)
         if reporter is not None:
-            result = _report(job, result, stop, reporter)
+            with _timed(phases, "report"):
+                result = _report(job, result, stop, reporter)
         if result.exit_code == 0 and not result.timed_out and result.stopped is None:
             from mlsteps.launcher.publishing import publish  # not before: the script should start soon
 
-            result = publish(job, result, stop, _say)
+            with _timed(phases, "publish", bool(job.outputs)):
+                result = publish(job, result, stop, _say)
     except NotFinished:
         result = replace(result, stopped=stop.reason, timed_out=stop.reason is None)
     except MlstepsException as error:
@@ -78,7 +84,7 @@ def run_job(job: Job, stop: StopRequest, guard: int | None = None) -> JobResult:
         import traceback
 
         result = replace(result, error=f"The launcher failed: {error!r}\n{traceback.format_exc()}")
-    return result
+    return replace(result, phases=phases)
 
 
 def run_text(text: bytes, path: str | None, guard: int | None = None) -> int:
@@ -101,7 +107,9 @@ def run_text(text: bytes, path: str | None, guard: int | None = None) -> int:
             _say(f"Cannot delete the job file {path!r}: {error.strerror or error}")
             return EXIT_LAUNCHER
     stop = StopRequest()
-    return _record(job, run_job(job, stop, guard), stop)
+    result = run_job(job, stop, guard)
+    stop.deadline = None  # the job has ended; what is left is to tell it
+    return _record(job, result, stop)
 
 
 def record_lost(text: bytes, number: int) -> int:
@@ -113,8 +121,20 @@ def record_lost(text: bytes, number: int) -> int:
     with contextlib.suppress(MlstepsException):
         job = _known(text)
         if not os.path.exists(job.result_path):
-            return _record(job, JobResult(error=error), StopRequest())
+            stop = StopRequest()
+            stop.deadline = time.monotonic() + _LAST_WORDS_SECONDS  # nothing else ends the guard
+            return _record(job, JobResult(error=error), stop)
     return EXIT_LAUNCHER
+
+
+@contextlib.contextmanager
+def _timed(phases: dict[str, float], name: str, counts: bool = True) -> Iterator[None]:
+    begin = time.monotonic()
+    try:
+        yield
+    finally:
+        if counts:
+            phases[name] = round(time.monotonic() - begin, 3)
 
 
 def _known(text: bytes) -> Job:
@@ -188,7 +208,6 @@ def _send_result(job: Job, result: JobResult, stop: StopRequest) -> bool:
     from mlsteps.launcher.reporting import send_result
 
     assert job.report is not None
-    stop.deadline = None  # the job has ended; this is about telling it
     try:
         stop.finish(lambda: send_result(job, result.to_json()), job.report.patience_seconds)
     except NotFinished:
@@ -205,5 +224,7 @@ def _say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         if select.select([], [_STDERR], [], 0)[1]:
             # A pipe that is ready takes this many bytes without blocking.
+            from mlsteps.launcher.redaction import redacted
+
             text = redacted(text)
             os.write(_STDERR, f"mlsteps: {text}\n".encode("utf-8", "backslashreplace")[: select.PIPE_BUF])

@@ -111,6 +111,12 @@ class Fields:
             self._wrong(name, "an object of strings", value)
         return dict(value)
 
+    def numbers(self, name: str) -> dict[str, float]:
+        value = self._take(name)
+        if not isinstance(value, dict) or not all(_is_number(item) for item in value.values()):
+            self._wrong(name, "an object of numbers", value)
+        return {key: float(item) for key, item in value.items()}
+
     def objects(self, name: str) -> list[Fields]:
         value = self._take(name)
         if not isinstance(value, list):

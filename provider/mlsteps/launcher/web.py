@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 
 from mlsteps.launcher import refusals
 from mlsteps.launcher.connections import Connections
+from mlsteps.launcher.places import WebLimits
 from mlsteps.launcher.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Union
-
-    from mlsteps.launcher.places import WebLimits
 
     Body = Union[bytes, memoryview, None]
     Take = Callable[[http.client.HTTPResponse], None]
@@ -49,14 +48,14 @@ class Web:
     """Makes requests from any number of threads, each over connections of its own.
 
     Args:
-        limits: How often to try, and how long to wait.
+        limits: How often to try, and how long to wait; None is as usual.
         cancelled: When set, no further request is begun and no pause waited for.
     """
 
-    def __init__(self, limits: WebLimits, cancelled: threading.Event | None = None) -> None:
-        self.limits = limits
+    def __init__(self, limits: WebLimits | None, cancelled: threading.Event | None = None) -> None:
+        self.limits = limits or WebLimits()
         self.cancelled = cancelled or threading.Event()
-        self._connections = Connections(limits.timeout_seconds)
+        self._connections = Connections(self.limits.timeout_seconds)
 
     def check(self) -> None:
         """Raise `Cancelled` if the work was given up."""
