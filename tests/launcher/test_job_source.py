@@ -67,7 +67,11 @@ def looking(launcher: Launcher, *words: str, deep: bool = False) -> str:
 
 
 def start(
-    launcher: Launcher, how: str, python: str = sys.executable, **options: object
+    launcher: Launcher,
+    how: str,
+    python: str = sys.executable,
+    cloud: Cloud | None = None,
+    **options: object,
 ) -> tuple[subprocess.CompletedProcess[bytes], bytes]:
     command = [python, "-I", "-S", str(launcher.zip)]
     text, environment = None, {"PATH": os.environ["PATH"]}
@@ -75,6 +79,10 @@ def start(
         path = launcher.folder / "job.json"
         path.write_text(replace(launcher.job, delete_job_file=True).to_json())
         command.append(str(path))
+    elif how == "address":
+        assert cloud is not None
+        cloud.put("jobs/job", {"": launcher.job.to_json().encode()})
+        environment[VARIABLE] = cloud.place("jobs/job").address
     elif how == "environment":
         environment[VARIABLE] = for_environment(launcher.job)
     else:
@@ -91,7 +99,7 @@ def start(
     return done, done.stdout
 
 
-WAYS = ["file", "environment", "stdin", "stdin, one line"]
+WAYS = ["file", "environment", "stdin", "stdin, one line", "address"]
 
 
 @pytest.mark.parametrize("how", WAYS)
@@ -103,7 +111,7 @@ def test_a_job_may_come_in_several_ways_and_is_gone_when_the_script_starts(
     with_report(launcher, cloud)
     words = [cloud.secret, encoded(launcher.job)[20:60]]
     launcher.python(looking(launcher, *words))
-    done, out = start(launcher, how)
+    done, out = start(launcher, how, cloud=cloud)
     assert (done.returncode, out) == (0, b"[]\n"), done.stderr
     assert not (launcher.folder / "job.json").exists()
     for blob in cloud.blobs("run/").values():
@@ -146,7 +154,7 @@ def python_of(user: int) -> str | None:
 @pytest.mark.skipif(os.geteuid() != 0 or sys.platform != "linux", reason="needs root, to become another user")
 @pytest.mark.parametrize("how", WAYS)
 def test_a_script_cannot_look_into_its_launcher(
-    launcher: Launcher, launcher_zip: Path, open_folder: Path, how: str
+    launcher: Launcher, launcher_zip: Path, open_folder: Path, cloud: Cloud, how: str
 ) -> None:
     """As an ordinary user, who otherwise may read the memory of all of his processes."""
     nobody = 65534
@@ -163,13 +171,13 @@ def test_a_script_cannot_look_into_its_launcher(
     )
     script = looking(launcher, "no such word", deep=True)
     launcher.job = replace(launcher.job, command=(python, "-c", script))
-    done, out = start(launcher, how, python, user=nobody, cwd="/")
+    done, out = start(launcher, how, python, cloud, user=nobody, cwd="/")
     assert (done.returncode, out) == (0, b"[]\n"), done.stderr
 
 
 def test_a_job_too_long_for_the_environment_is_refused(launcher: Launcher) -> None:
     noise = {f"/f/{number}": os.urandom(3000).hex() for number in range(60)}
-    with pytest.raises(UserErrorException, match="standard input or as a file"):
+    with pytest.raises(UserErrorException, match="by standard input, as a file, or"):
         for_environment(replace(launcher.job, files=noise))
 
 
@@ -204,6 +212,15 @@ def test_a_job_on_standard_input_leaves_the_rest_as_a_lifeline(launcher: Launche
     process.stdin.close()
     assert process.wait(DEADLINE) == 143
     assert launcher.result.stopped == "worker-gone"
+
+
+def test_a_job_that_cannot_be_fetched_is_told_without_its_signature(launcher: Launcher, cloud: Cloud) -> None:
+    command = [sys.executable, "-I", "-S", str(launcher.zip)]
+    environment = {VARIABLE: cloud.place("jobs/none").address}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=DEADLINE)
+    assert done.returncode == 70
+    assert b"The job cannot be fetched: http://" in done.stderr and b"BlobNotFound" in done.stderr
+    assert cloud.secret.encode() not in done.stderr
 
 
 def test_a_repr_shows_no_signature(launcher: Launcher, cloud: Cloud) -> None:

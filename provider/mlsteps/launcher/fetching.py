@@ -36,17 +36,15 @@ def fetch_inputs(inputs: Sequence[InputSpec], web: Web, say: Callable[[str], Non
         Cancelled: The work was given up.
         OSError: A file cannot be written.
     """
-    files = [_Arriving(spec, file) for spec in inputs for file in spec.files]
     for spec in inputs:
         _lay_out(spec)
     progress = Progress("input data", sum(spec.size for spec in inputs), say)
     fetcher = _Fetcher(web, progress)
     try:
-        for _ in in_order(fetcher.fetch, _parts(files), web.limits.threads):
+        for _ in in_order(fetcher.fetch, _parts(inputs), web.limits.threads):
             pass
     finally:
-        for file in files:
-            file.close()
+        fetcher.close()
     progress.end()
     for spec in inputs:
         if not spec.writable:
@@ -116,10 +114,12 @@ class _Arriving:
             os.close(descriptor)
 
 
-def _parts(files: list[_Arriving]) -> Iterator[tuple[_Arriving, int]]:
-    for file in files:
-        for start in range(0, max(1, file.file.size), _PART):
-            yield file, start
+def _parts(inputs: Sequence[InputSpec]) -> Iterator[tuple[_Arriving, int]]:
+    for spec in inputs:
+        for file in spec.files:
+            arriving = _Arriving(spec, file)  # not before its turn: there may be very many
+            for start in range(0, max(1, file.size), _PART):
+                yield arriving, start
 
 
 class _Fetcher:
@@ -128,6 +128,12 @@ class _Fetcher:
     def __init__(self, web: Web, progress: Progress) -> None:
         self._web, self._progress = web, progress
         self._of_thread = threading.local()
+        self._begun: set[_Arriving] = set()
+
+    def close(self) -> None:
+        """Close the files that were not finished."""
+        while self._begun:
+            self._begun.pop().close()
 
     def fetch(self, part: tuple[_Arriving, int]) -> None:
         """Fetch a part, and close the file if it was the last one."""
@@ -139,6 +145,7 @@ class _Fetcher:
             hashlib.sha256(data[begin : begin + CHUNK_SIZE]).digest()
             for begin in range(0, length, CHUNK_SIZE)
         ]
+        self._begun.add(arriving)
         try:
             descriptor = arriving.descriptor()
             written = 0
@@ -201,6 +208,7 @@ class _Fetcher:
 
     def _finish(self, arriving: _Arriving) -> None:
         arriving.close()
+        self._begun.discard(arriving)
         file = arriving.file
         hashes = tuple(chunk for start in sorted(arriving.chunks) for chunk in arriving.chunks[start])
         arriving.chunks.clear()

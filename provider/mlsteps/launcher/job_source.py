@@ -27,6 +27,9 @@ STDIN = "-"
 
 _MOST = 120 * 1024  # Linux takes 128 KiB for one variable
 _PIECE = 64 * 1024
+_URLS = (b"https://", b"http://")
+# Nobody can stop a launcher that does not know its job yet.
+_ATTEMPTS, _TIMEOUT = 4, 10.0
 
 
 def encoded(job: Job) -> str:
@@ -47,7 +50,7 @@ def for_environment(job: Job) -> str:
     if len(text) > _MOST:
         raise UserErrorException(
             f"The job has {len(text):,} bytes, and an environment variable takes {_MOST:,}. "
-            "Hand it over by standard input or as a file"
+            "Hand it over by standard input, as a file, or put it on a store and hand over its signed address"
         )
     return text
 
@@ -70,13 +73,15 @@ def read_source(name: str | None) -> bytes | None:
 
 
 def job_in(text: bytes) -> Job:
-    """The job that `read_source` found.
+    """The job that `read_source` found: JSON, what `encoded` makes of it, or a signed address of either.
 
     Raises:
-        MlstepsException: It is no job.
+        MlstepsException: It is no job, or cannot be fetched.
     """
     from mlsteps.launcher.job import Job
 
+    if text.startswith(_URLS):
+        text = _fetched(text.decode("ascii", "replace").strip())
     if not text.lstrip().startswith(b"{"):
         import base64
         import zlib
@@ -89,6 +94,18 @@ def job_in(text: bytes) -> Job:
         return Job.from_json(text.decode())
     except UnicodeDecodeError as error:
         raise MlstepsException(f"Cannot read the job: {error}") from error
+
+
+def _fetched(address: str) -> bytes:
+    from mlsteps.launcher.places import WebLimits
+    from mlsteps.launcher.redaction import conceal
+    from mlsteps.launcher.web import Web
+
+    conceal(address.partition("?")[2])
+    try:
+        return Web(WebLimits(attempts=_ATTEMPTS, timeout_seconds=_TIMEOUT)).request("GET", address).body
+    except MlstepsException as error:
+        raise MlstepsException(f"The job cannot be fetched: {error.message}") from error
 
 
 def _from_environment() -> bytes | None:
