@@ -223,6 +223,19 @@ def test_a_job_that_cannot_be_fetched_is_told_without_its_signature(launcher: La
     assert cloud.secret.encode() not in done.stderr
 
 
+def test_a_job_file_that_cannot_be_deleted_stops_the_job(launcher: Launcher, cloud: Cloud) -> None:
+    """As of a volume that is mounted for reading: the script could read it there."""
+    with_report(launcher, cloud)
+    launcher.job = replace(launcher.shell("touch ran").job, delete_job_file=True)
+    command = launcher.command()
+    with open(command[-1], "rb") as file:
+        fixed = f"/proc/{os.getpid()}/fd/{file.fileno()}"  # readable, and not to be deleted
+        done = subprocess.run([*command[:-1], fixed], capture_output=True, timeout=DEADLINE)
+    assert done.returncode == 70
+    assert "Cannot delete the job file" in (cloud.result.error or "")
+    assert not (Path(launcher.job.working_directory) / "ran").exists()
+
+
 def test_a_repr_shows_no_signature(launcher: Launcher, cloud: Cloud) -> None:
     with_input(launcher, cloud, {"a": b"1"})
     with_output(launcher, cloud)

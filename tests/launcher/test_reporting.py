@@ -14,7 +14,7 @@ from mlsteps.launcher.web import Web
 from mlsteps.run import protocol
 from servers.faults import Fault, FaultyProxy
 
-from .cloud import QUICK, Cloud, with_report
+from .cloud import QUICK, Cloud, with_output, with_report
 from .conftest import DEADLINE, Launcher, eventually
 
 
@@ -102,6 +102,32 @@ def test_a_job_that_is_stopped_still_reports(launcher: Launcher, cloud: Cloud) -
     assert time.monotonic() - begin < 4
     assert cloud.result.stopped == "terminated"
     assert (cloud.read("run/stdout.log"), cloud.read("run/files/outputs/o")) == (b"said\n", b"1\n")
+
+
+def test_a_result_that_was_written_but_not_sent_is_sent_by_the_guard(
+    launcher: Launcher, cloud: Cloud
+) -> None:
+    with FaultyProxy(cloud.url, lambda number, line: "stall" if "result" in line else None, 30) as proxy:
+        cloud.url = proxy.through(cloud.url)
+        with_report(launcher, cloud)
+        launcher.job = replace(launcher.job, web=replace(QUICK, timeout_seconds=60))
+        process = launcher.shell("exit 3").start()
+        eventually(lambda: "stall" in proxy.injected, "the launcher sends the result")
+        proxy.fault = lambda number, line: None
+        os.kill(launcher.launcher_proper(), 9)
+        assert process.wait(DEADLINE) == 3
+    assert cloud.result == launcher.result and cloud.result.exit_code == 3
+
+
+def test_the_logs_of_a_job_whose_time_is_up_are_sent(launcher: Launcher, cloud: Cloud) -> None:
+    with FaultyProxy(cloud.url, lambda number, line: "busy" if number % 4 else None) as proxy:
+        cloud.url = proxy.through(cloud.url)
+        with_report(launcher, cloud, seconds=60, patience_seconds=0)
+        with_output(launcher, cloud)
+        launcher.job = replace(launcher.job, time_limit_seconds=0.5, web=replace(QUICK, attempts=9))
+        done = launcher.shell("echo said; sleep 60").run()
+    assert (done.returncode, cloud.result.timed_out) == (124, True)
+    assert cloud.read("run/stdout.log") == b"said\n"
 
 
 def test_a_log_that_grows_is_sent_in_pieces(cloud: Cloud, tmp_path: Path) -> None:

@@ -100,30 +100,38 @@ def run_text(text: bytes, path: str | None, guard: int | None = None) -> int:
     except MlstepsException as error:
         _say(f"{path}: {error.message}" if path else error.message)
         return EXIT_LAUNCHER
+    stop = StopRequest()
     if job.delete_job_file and path is not None:
         try:
             os.unlink(path)
-        except OSError as error:
-            _say(f"Cannot delete the job file {path!r}: {error.strerror or error}")
-            return EXIT_LAUNCHER
-    stop = StopRequest()
+        except OSError as error:  # as where it is mounted from somewhere: the script could read it
+            problem = f"Cannot delete the job file {path!r}: {error.strerror or error}"
+            return _record(job, JobResult(error=problem), stop)
     result = run_job(job, stop, guard)
     stop.deadline = None  # the job has ended; what is left is to tell it
     return _record(job, result, stop)
 
 
 def record_lost(text: bytes, number: int) -> int:
-    """Write a result for a launcher that the signal ``number`` ended, unless it did; return the exit code."""
+    """Write a result for a launcher that the signal ``number`` ended, unless it did; return the exit code.
+
+    One that it wrote, and perhaps could not send any more, is sent.
+    """
     name = signal_name(number)
     error = f"The launcher was ended by {name} beside the script"
     if name == "SIGKILL":
         error += ": somebody killed it, or the machine or container ran out of memory"
-    with contextlib.suppress(MlstepsException):
+    with contextlib.suppress(MlstepsException, OSError):
         job = _known(text)
+        stop = StopRequest()
+        stop.deadline = time.monotonic() + _LAST_WORDS_SECONDS  # nothing else ends the guard
         if not os.path.exists(job.result_path):
-            stop = StopRequest()
-            stop.deadline = time.monotonic() + _LAST_WORDS_SECONDS  # nothing else ends the guard
             return _record(job, JobResult(error=error), stop)
+        if job.report is not None:
+            with open(job.result_path, encoding="utf-8") as file:
+                written = JobResult.from_json(file.read())
+            if _send_result(job, written, stop):
+                return written.launcher_exit_code
     return EXIT_LAUNCHER
 
 
@@ -170,11 +178,15 @@ def _reporter(job: Job) -> Reporter | None:
 
 def _report(job: Job, result: JobResult, stop: StopRequest, reporter: Reporter) -> JobResult:
     assert job.report is not None
+    # Also of a job whose time is up people want to see the logs.
+    deadline, stop.deadline = stop.deadline, None
     try:
         problems = stop.finish(reporter.finish, job.report.patience_seconds)
     except NotFinished:
         reporter.give_up()
         problems = ["There was no time to send all logs and kept files: the job had to end"]
+    finally:
+        stop.deadline = deadline
     return replace(result, warnings=(*result.warnings, *problems))
 
 
