@@ -23,6 +23,7 @@ _PUBLIC = {
     "Dataset": "mlsteps.data.datasets",
     "DatasetConsumptionConfig": "mlsteps.data",
     "Datastore": "mlsteps.data",
+    "DockerCompute": "mlsteps.compute",
     "Environment": "mlsteps.environment",
     "Experiment": "mlsteps.runs",
     "FileDataset": "mlsteps.data.datasets",
@@ -58,6 +59,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "Dataset",
     "DatasetConsumptionConfig",
     "Datastore",
+    "DockerCompute",
     "Environment",
     "Experiment",
     "FileDataset",
@@ -83,7 +85,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
 ]
 
 if TYPE_CHECKING:
-    from mlsteps.compute import AmlCompute, ComputeTarget, DataFactoryCompute, LocalCompute
+    from mlsteps.compute import AmlCompute, ComputeTarget, DataFactoryCompute, DockerCompute, LocalCompute
     from mlsteps.data import (
         DataPath,
         DataPathComputeBinding,

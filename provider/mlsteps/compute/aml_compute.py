@@ -16,7 +16,10 @@ from mlsteps.compute.vm_sizes import vm_resources, vm_size_names
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlsteps.compute.job import JobOutcome, JobWatcher, StepJob
+    from mlsteps.environment import EnvironmentLocks, EnvironmentPlan
     from mlsteps.workspace import Workspace
 
 _BACKEND = {"type": "local"}
@@ -106,6 +109,12 @@ class AmlCompute(ComputeTarget):
         """Let the backend run a job, with what a machine of this size has; see :meth:`ComputeTarget.run`."""
         target = create_compute_target(self.name, self.backend)
         return target.run(replace(job, resources=job.resources.or_else(self.resources)), watcher)
+
+    def environment_identity(
+        self, plan: EnvironmentPlan, locks: EnvironmentLocks | None, folder: Path
+    ) -> Mapping[str, Any]:
+        """As the backend's; see :meth:`ComputeTarget.environment_identity`."""
+        return create_compute_target(self.name, self.backend).environment_identity(plan, locks, folder)
 
     # As in SDK v1
 

@@ -11,7 +11,10 @@ from mlsteps.compute.configuration import ComputeConfiguration
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mlsteps.compute.job import JobOutcome, JobWatcher, StepJob
+    from mlsteps.environment import EnvironmentLocks, EnvironmentPlan
     from mlsteps.workspace import Workspace
 
 # As the first word of a command: the interpreter of the job's environment.
@@ -92,6 +95,21 @@ class ComputeTarget(metaclass=_FoundByName):
         The outcome tells whether the script succeeded; an exception means that it could not be run.
         ``watcher`` hears of output, metrics and phases on the way, and can stop the job.
         """
+
+    def environment_identity(
+        self, plan: EnvironmentPlan, locks: EnvironmentLocks | None, folder: Path
+    ) -> Mapping[str, Any]:
+        """What an environment is here for the results of a script: part of the key that decides about reuse.
+
+        The same packages for the same Python are the same everywhere.
+
+        :param plan: What is asked for.
+        :param locks: What packages were resolved to; None if none are asked for.
+        :param folder: On this machine, for what is known of environments.
+        """
+        from mlsteps.environment import environment_identity, lock_for
+
+        return environment_identity(plan, lock_for(plan, locks))
 
     # Names in the workspace, as in SDK v1
 

@@ -11,6 +11,7 @@ from mlsteps.exceptions import ComputeTargetException
 
 KINDS: dict[str, tuple[str, str]] = {
     "local": ("mlsteps.compute.local", "LocalCompute"),
+    "docker": ("mlsteps.compute.docker", "DockerCompute"),
     "amlcompute": ("mlsteps.compute.aml_compute", "AmlCompute"),
     "datafactory": ("mlsteps.compute.data_factory", "DataFactoryCompute"),
 }

@@ -66,7 +66,7 @@ class LauncherProcess:
 
     def _follow(self, process: subprocess.Popen[bytes], watcher: JobWatcher, journal: Path) -> None:
         assert process.stdout is not None and process.stderr is not None
-        events = _JournalTail(journal, watcher)
+        events = JournalTail(journal, watcher)
         with selectors.DefaultSelector() as selector:
             for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
                 reader = LineReader(lambda line, name=name: watcher.on_line(name, line))  # type: ignore[misc]
@@ -81,12 +81,19 @@ class LauncherProcess:
                         key.data.close()
                         selector.unregister(pipe_end)
                 events.poll()
-                if watcher.supervisor not in (None, os.getppid()) and not watcher.stopped:
-                    watcher.on_line("mlsteps", "Whoever supervises this task is gone: stopping the script.")
+                if supervisor_is_gone(watcher):
                     watcher.stop()
 
 
-class _JournalTail:
+def supervisor_is_gone(watcher: JobWatcher) -> bool:
+    """Whether nobody answers for this process any more, so that the task will be tried again elsewhere."""
+    if watcher.stopped or watcher.supervisor in (None, os.getppid()):
+        return False
+    watcher.on_line("mlsteps", "Whoever supervises this task is gone: stopping the script.")
+    return True
+
+
+class JournalTail:
     """Tells a watcher what was added to a journal, not more often than every few seconds."""
 
     def __init__(self, journal: Path, watcher: JobWatcher) -> None:

@@ -73,6 +73,7 @@ class ImageBuilder:
             ``python:{python}-slim``.
         push_to: a repository, such as ``registry.example.com/team/mlsteps``, that images are pushed to, for
             machines with other engines.
+        pull: when to fetch images that are named: ``missing``, ``always`` or ``never``.
         login: who may fetch from and push to that registry.
         build_network: of builds from Dockerfiles: ``host``, ``none``, or ``None`` for the engine's default.
         timeout: seconds that one image may take.
@@ -84,12 +85,13 @@ class ImageBuilder:
         folder: str | os.PathLike[str] = ".",
         base_image: str | None = None,
         push_to: str | None = None,
+        pull: str = "missing",
         login: RegistryLogin | None = None,
         build_network: str | None = None,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
         self._folder = Path(folder).absolute()
-        self._engine = ImageEngine(engine, self._folder / "images", build_network, timeout)
+        self._engine = ImageEngine(engine, self._folder / "images", build_network, timeout, pull)
         self._base_image = base_image
         self._push_to = push_to.rstrip("/") if push_to else None
         self._login = login

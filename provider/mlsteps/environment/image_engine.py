@@ -44,15 +44,22 @@ class ImageEngine:
         known: a folder for what is known of images.
         build_network: of builds; ``None`` for the engine's default.
         timeout: seconds without any news from the engine.
+        pull: when to fetch images: ``missing``, ``always`` or ``never``.
     """
 
     def __init__(
-        self, engine: DockerClient | str | None, known: Path, build_network: str | None, timeout: float
+        self,
+        engine: DockerClient | str | None,
+        known: Path,
+        build_network: str | None,
+        timeout: float,
+        pull: str = "missing",
     ) -> None:
         self._given = engine
         self._known = known
         self._build_network = build_network
         self._timeout = int(timeout)
+        self._pull = pull
         self._client: DockerClient | None = None
 
     @property
@@ -107,7 +114,13 @@ class ImageEngine:
         Raises:
             EnvironmentBuildError: it cannot be fetched, or has no Python.
         """
-        if not self.has(name):
+        there = self.has(name)
+        if not there and self._pull == "never":
+            raise EnvironmentBuildError(
+                f"The engine has no image {name!r}, and pull is 'never'. Put it there, or set pull to "
+                f"'missing'."
+            )
+        if not there or self._pull == "always":
             tell(f"Fetching image {name}.")
             self._fetch(name, login)
         return image_facts(self.client, name, self._known)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.compute.tokens import substitute
 from mlsteps.data import PipelineData
 from mlsteps.data.content import StoredContent, content_at
-from mlsteps.environment import EnvironmentLocks, environment_identity, lock_for, plan_environment
+from mlsteps.environment import EnvironmentLocks, plan_environment
 from mlsteps.exceptions import DataNotFoundException
 from mlsteps.reuse.change import Change
 from mlsteps.reuse.compare import Listing, compare
@@ -64,7 +64,7 @@ class KeyMaker:
     """Makes keys; what many steps of a pipeline share is read once."""
 
     _snapshots: dict[Path, Snapshot] = field(default_factory=dict)
-    _environments: dict[tuple[int, str], tuple[object, Identity, Packages]] = field(default_factory=dict)
+    _environments: dict[tuple[int, str, str], tuple[object, Identity, Packages]] = field(default_factory=dict)
     _locks: dict[str, EnvironmentLocks] = field(default_factory=dict)
 
     def key_of(self, resolved: ResolvedStep, snapshot: Snapshot | None = None) -> KeyedStep:
@@ -116,17 +116,20 @@ class KeyMaker:
 
     def _environment(self, resolved: ResolvedStep) -> tuple[Identity, Packages]:
         run_configuration, where = resolved.step.run_configuration, resolved.workspace.locator
-        known = self._environments.get((id(run_configuration), where))
+        target = resolved.step.resolve_compute_target(resolved.workspace)
+        known = self._environments.get((id(run_configuration), where, repr(target)))
         if known is None:
             plan = plan_environment(run_configuration)
             if plan.spec is not None and where not in self._locks:
                 self._locks[where] = environment_locks(resolved.workspace)
-            lock = lock_for(plan, self._locks.get(where))
-            identity = dict(environment_identity(plan, lock))
+            locks = self._locks.get(where) if plan.spec is not None else None
+            folder = resolved.workspace.config.folder / "environments"
+            identity = dict(target.environment_identity(plan, locks, folder))
             packages: Packages = identity.get(PACKAGES) or {}
             if packages:  # hundreds, in every key; what they are is kept once, for words
                 identity[PACKAGES] = _packages_digest(packages)
-            known = self._environments[id(run_configuration), where] = (run_configuration, identity, packages)
+            known = (run_configuration, identity, packages)
+            self._environments[id(run_configuration), where, repr(target)] = known
         return known[1], known[2]
 
 

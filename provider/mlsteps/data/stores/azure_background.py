@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mlsteps.data.stores.azure_account import error_code
 from mlsteps.data.stores.azure_copy import InOrder, copy_blob, sign_for_copy, start_copy
+from mlsteps.data.stores.azure_listing import ASIDE_MARK, list_blobs
 from mlsteps.data.stores.azure_properties import info_of
 from mlsteps.data.stores.azure_ranges import ChangedMeanwhile
 from mlsteps.exceptions import DatastoreException
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 CopyState = Literal["none", "pending", "success", "failed"]
 """Of a copy in the background; ``none`` where it was never asked for, or is done with."""
-
-_MARK = "02"
 
 
 class BackgroundCopy:
@@ -90,8 +89,6 @@ class BackgroundCopy:
 
     def forget(self) -> None:
         """Delete every copy aside of the target, those of earlier versions of the source too."""
-        from mlsteps.data.stores.azure_listing import list_blobs
-
         start = self._target.name(_beginning(self._path))
         with suppress(FileNotFoundError), self._target.telling("Listing", self._path):
             for blob in list(list_blobs(self._target, start)):
@@ -142,10 +139,10 @@ def _properties(store: AzureBlobStore, path: str) -> BlobProperties | None:
 
 
 def _beginning(path: str) -> str:
-    """What the names of all copies aside of a target begin with; see ``launcher.atomic.TEMPORARY``."""
+    """What the names of all copies aside of a target begin with; see ``azure_listing.is_aside``."""
     folder, _, name = path.rpartition("/")
     short = os.fsencode(name)[:120].decode("utf-8", "ignore")
     # The rest of a long name is not lost: two targets must not share a copy.
     tag = "" if short == name else hashlib.sha256(name.encode()).hexdigest()[:12]
-    hidden = f".{short}{tag}.{_MARK}-"
+    hidden = f".{short}{tag}.{ASIDE_MARK}-"
     return f"{folder}/{hidden}" if folder else hidden

@@ -15,13 +15,12 @@ from uuid import uuid4
 
 from mlsteps.data.stores.azure_account import AzureAccount, error_code, explained
 from mlsteps.data.stores.azure_blocks import THREADS, download_file, in_order, upload_bytes, upload_file
-from mlsteps.data.stores.azure_listing import list_blobs
+from mlsteps.data.stores.azure_listing import is_aside, list_blobs
 from mlsteps.data.stores.azure_properties import DIGEST_KEY, info_of, is_folder, marked
 from mlsteps.data.stores.azure_quick import QuickRequests
 from mlsteps.data.stores.azure_signing import Signer
 from mlsteps.data.stores.base import FileInfo, Store, exact_path
 from mlsteps.exceptions import UserErrorException
-from mlsteps.launcher import atomic
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
@@ -79,7 +78,7 @@ class AzureBlobStore(Store):
         try:
             with self.telling("Listing", prefix):
                 for found in list_blobs(self, f"{start}/" if start else ""):
-                    if not _is_hidden(found.path):
+                    if not is_aside(found.path):
                         yield self._here(found)
         except FileNotFoundError:
             return
@@ -94,7 +93,7 @@ class AzureBlobStore(Store):
                     names.add(found.name[len(below) :].rstrip("/"))
         except FileNotFoundError:
             return []
-        return sorted(name for name in names if name and not _is_hidden(name))
+        return sorted(name for name in names if name and not is_aside(name))
 
     def open(self, path: str) -> BinaryIO:
         with self.telling("Reading", path):
@@ -231,10 +230,6 @@ class AzureBlobStore(Store):
             raise FileNotFoundError(f"There is no file at {self.url(path)}") from None
         except AzureError as error:
             raise explained(error, doing, self.url(path), self.account.label) from None
-
-
-def _is_hidden(name: str) -> bool:
-    return name.endswith(".tmp") and atomic.TEMPORARY.fullmatch(name.rpartition("/")[2]) is not None
 
 
 class _BlobStream(io.RawIOBase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -13,6 +14,17 @@ from mlsteps.data.stores.base import FileInfo
 
 if TYPE_CHECKING:
     from mlsteps.data.stores.azure_blob import AzureBlobStore
+
+
+ASIDE_MARK = "02"
+"""Tells what is copied aside of a target from other temporary names; see ``launcher.atomic.TEMPORARY``."""
+
+_ASIDE = re.compile(rf"\..*\.{ASIDE_MARK}-[0-9a-f]{{12}}\.tmp", re.DOTALL)
+
+
+def is_aside(name: str) -> bool:
+    """Whether a blob is a copy that has not taken its place yet, which listings do not show."""
+    return name.endswith(".tmp") and _ASIDE.fullmatch(name.rpartition("/")[2]) is not None
 
 
 def list_blobs(store: AzureBlobStore, prefix: str) -> Iterator[FileInfo]:

@@ -1,0 +1,200 @@
+"""DockerCompute: the script runs in a container."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.compute.base import ComputeTarget
+from mlsteps.compute.docker.limits import ContainerLimits
+from mlsteps.compute.docker.mounts import ExtraMount
+from mlsteps.exceptions import ComputeTargetException
+
+if TYPE_CHECKING:
+    from mlsteps.compute.job import JobOutcome, JobWatcher, StepJob
+    from mlsteps.environment import EnvironmentLocks, EnvironmentPlan
+    from mlsteps.environment.image_builder import BuiltImage, ImageBuilder
+
+_PULL = ("missing", "always", "never")
+_INPUT_CACHE_GB = 20
+
+
+class DockerCompute(ComputeTarget):
+    """Runs scripts in containers of a Docker engine that sees the same folders as the worker.
+
+    The image needs Python 3.9 or newer and nothing else. An environment that names an image is that image;
+    one that names packages becomes an image that is made once, on top of ``base_image``. The container sees
+    the script's inputs, which it cannot write to, its outputs, its working directory, and no other folder;
+    its environment variables are the image's and those that were declared. It is gone when the step is over,
+    also after the worker was killed.
+
+    :param name: The name it goes by.
+    :param url: The engine, such as ``unix:///var/run/docker.sock``; default: ``DOCKER_HOST``, or that socket.
+    :param base_image: For environments that name none. ``{python}`` in it stands for the version that is
+        asked for, as in ``python:{python}-slim``.
+    :param docker_conn_id: Airflow's connection of type ``docker`` to the registry that images come from.
+    :param cpus: How many processors it may keep busy; a part of one is allowed.
+    :param memory: What it may use, as bytes or as text such as ``2g``; more ends the script.
+    :param shm_size: Of ``/dev/shm``, which data loaders of several processes need.
+    :param gpus: How many, or ``all``.
+    :param user: ``uid:gid`` that the script runs as and its outputs belong to. Default: the worker's own.
+    :param network_mode: As Docker calls it: ``bridge``, ``host``, ``none``, or a network's name.
+    :param mounts: Further folders: ``/on/engine:/in/container``, with ``:ro`` for those that are only read.
+    :param pull: When to fetch an image: ``missing``, ``always`` or ``never``.
+    :param push_to: A repository that made images are pushed to, for workers with other engines.
+    :param input_cache_gb: How much of what was fetched is kept for other steps, in 10^9 bytes.
+    :raises ComputeTargetException: a setting is unusable.
+    """
+
+    kind = "docker"
+    type = "Docker"
+
+    def __init__(
+        self,
+        name: str = "docker",
+        url: str | None = None,
+        base_image: str | None = None,
+        docker_conn_id: str | None = None,
+        cpus: float | None = None,
+        memory: str | int | None = None,
+        shm_size: str | int | None = None,
+        gpus: int | str | None = None,
+        user: str | None = None,
+        network_mode: str | None = None,
+        mounts: Sequence[str] = (),
+        pull: str = "missing",
+        push_to: str | None = None,
+        input_cache_gb: float = _INPUT_CACHE_GB,
+    ) -> None:
+        super().__init__(name)
+        where = f"Compute target {name!r}"
+        if pull not in _PULL:
+            raise ComputeTargetException(f"{where}: pull is one of {', '.join(_PULL)}, got {pull!r}.")
+        self.url = url
+        self.base_image = base_image
+        self.docker_conn_id = docker_conn_id
+        self.limits = ContainerLimits.checked(where, cpus, memory, shm_size, gpus)
+        self.user = user
+        self.network_mode = network_mode
+        self.mounts = tuple(mounts)
+        self.extra_mounts = tuple(ExtraMount.parse(where, text) for text in mounts)
+        self.pull = pull
+        self.push_to = push_to
+        self.input_cache_gb = input_cache_gb
+
+    def describe(self) -> Mapping[str, Any]:
+        """Name and settings, for records."""
+        settings = {
+            "url": self.url,
+            "base_image": self.base_image,
+            "docker_conn_id": self.docker_conn_id,
+            **self.limits.given,
+            "user": self.user,
+            "network_mode": self.network_mode,
+            "mounts": list(self.mounts) or None,
+            "pull": self.pull if self.pull != "missing" else None,
+            "push_to": self.push_to,
+            "input_cache_gb": self.input_cache_gb if self.input_cache_gb != _INPUT_CACHE_GB else None,
+        }
+        known = {key: value for key, value in settings.items() if value is not None}
+        return {"type": self.kind, "name": self.name, **known}
+
+    def environment_identity(
+        self, plan: EnvironmentPlan, locks: EnvironmentLocks | None, folder: Path
+    ) -> Mapping[str, Any]:
+        """Packages for the image's Python; of an image that is named, or used as it is, its digest.
+
+        See :meth:`ComputeTarget.environment_identity`. Asks the engine, which may have to fetch the image.
+        """
+        from mlsteps.compute.docker.engine import connected
+        from mlsteps.environment import EnvironmentKind, environment_identity, lock_for
+
+        with connected(self.name, self.url, self.docker_conn_id) as engine:
+            base = self._builder(folder, engine).base(plan)
+        lock = lock_for(plan, locks, image_python=base.minor)
+        if plan.kind in (EnvironmentKind.WORKER, EnvironmentKind.INTERPRETER):
+            interpreter = {"interpreter": plan.interpreter} if plan.interpreter else {}
+            return {"kind": EnvironmentKind.CONTAINER.value, "image": base.digest, **interpreter}
+        return environment_identity(plan, lock, base.digest)
+
+    def run(self, job: StepJob, watcher: JobWatcher) -> JobOutcome:
+        """Run a job in a container of its own; see :meth:`ComputeTarget.run`."""
+        from mlsteps.compute.docker.container import JobContainer, sweep
+        from mlsteps.compute.docker.engine import connected
+        from mlsteps.compute.docker.mounts import mounts_of
+        from mlsteps.compute.input_cache import InputCache
+        from mlsteps.compute.placement import Interpreter, Placement, describe_environment
+        from mlsteps.compute.scratch import ScratchFolder
+        from mlsteps.environment import plan_environment
+
+        plan = plan_environment(job.run_configuration)
+        with ExitStack() as stack:
+            engine = stack.enter_context(connected(self.name, self.url, self.docker_conn_id))
+            sweep(engine)
+            with watcher.phase("environment"):
+                image = self._image(job, watcher, engine)
+            variables = _variables_of(engine, image)
+            described = {
+                **describe_environment(plan, image.lock),
+                "image": image.name,
+                "image_digest": image.base.digest if image.base.id == image.id else image.id,
+                "base_image_digest": image.base.digest,
+            }
+            interpreter = Interpreter(plan.interpreter or image.python, variables, False, described)
+            folder = stack.enter_context(ScratchFolder(job.scratch, job.id))
+            variables.setdefault("HOME", str(_made(folder / "home")))
+            cache = InputCache(job.input_cache, int(self.input_cache_gb * 1e9))
+            placement = Placement(job, folder, interpreter, cache, plan.environment_variables)
+
+            def start(placed: Placement, job_file: Path, result: Path) -> JobContainer:
+                return JobContainer(
+                    engine,
+                    image=image.id,
+                    command=[image.python, "-I", "-S", str(placed.launcher_zip), str(job_file)],
+                    mounts=[*mounts_of(placed), *(extra.as_docker() for extra in self.extra_mounts)],
+                    limits=self.limits.or_else(job.resources, int(engine.info()["NCPU"])),
+                    user=self.user or f"{os.getuid()}:{os.getgid()}",
+                    network_mode=self.network_mode,
+                    working_directory=str(folder),
+                    job=job.id,
+                    result=result,
+                )
+
+            return placement.run(watcher, start)
+
+    def _image(self, job: StepJob, watcher: JobWatcher, engine: Any) -> BuiltImage:
+        from mlsteps.environment import plan_environment
+
+        def tell(line: str) -> None:
+            watcher.on_line("environment", line)
+
+        plan = plan_environment(job.run_configuration)
+        return self._builder(job.environments, engine).get_or_build(plan, job.locks, tell)
+
+    def _builder(self, folder: Path, engine: Any) -> ImageBuilder:
+        from mlsteps.compute.docker.engine import registry_login
+        from mlsteps.environment.image_builder import ImageBuilder
+
+        return ImageBuilder(
+            engine,
+            folder,
+            base_image=self.base_image,
+            pull=self.pull,
+            push_to=self.push_to,
+            login=registry_login(self.docker_conn_id),
+            build_network=self.network_mode if self.network_mode in ("host", "none") else None,
+        )
+
+
+def _variables_of(engine: Any, image: BuiltImage) -> dict[str, str]:
+    """The environment variables of an image."""
+    config = engine.api.inspect_image(image.id)["Config"] or {}
+    return dict(text.partition("=")[::2] for text in config.get("Env") or ())
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

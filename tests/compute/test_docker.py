@@ -1,0 +1,313 @@
+"""DockerCompute on jobs of its own, in a real engine: what a script sees, what holds, and what is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compute.jobs import Bench
+from mlsteps.compute import DockerCompute, JobOutcome, LocalCompute, create_compute_target
+from mlsteps.compute.docker.container import JOB_LABEL
+from mlsteps.environment import Environment, RunConfiguration
+from mlsteps.exceptions import ComputeTargetException, EnvironmentBuildError
+from servers.docker_engine import DockerEngine, docker_engine
+
+__all__ = ["docker_engine"]
+
+pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
+
+
+class Containers:
+    """Jobs in containers."""
+
+    def __init__(self, root: Path, engine: DockerEngine, settings: dict[str, Any]) -> None:
+        self.engine = engine
+        settings = {"base_image": engine.image, "network_mode": "none", "url": engine.url, **settings}
+        self.target = DockerCompute("docker", **settings)
+        self.bench = Bench(root, self.target)
+
+    def run(self, script: str, *arguments: str, **changes: Any) -> JobOutcome:
+        return self.bench.run(script, *arguments, **changes)
+
+    def left(self) -> list[str]:
+        """Containers of jobs that are still there, in whatever state."""
+        with self.engine.client() as client:
+            return [found.id for found in client.containers.list(all=True, filters={"label": JOB_LABEL})]
+
+    def printed(self, stream: str = "stdout") -> str:
+        return "\n".join(line for name, line in self.bench.lines if name == stream)
+
+
+Make = Callable[..., Containers]
+
+
+@pytest.fixture
+def containers(tmp_path: Path, docker_engine: DockerEngine) -> Iterator[Make]:
+    made: list[Containers] = []
+
+    def make(**settings: Any) -> Containers:
+        made.append(Containers(tmp_path, docker_engine, settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        assert one.left() == [], "a container was left behind"
+
+
+def ok(outcome: JobOutcome) -> JobOutcome:
+    assert outcome.error is None, (outcome.error, outcome.stderr_tail)
+    return outcome
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+COPY = """
+import os, sys
+source, target, folder = sys.argv[1:]
+text = open(os.path.join(source, "a.txt")).read()
+open(target, "w").write(text.upper())
+os.makedirs("outputs", exist_ok=True)
+open("outputs/kept.txt", "w").write("kept")
+open(os.path.join(folder, "b.txt"), "w").write("b")
+from mlsteps.run import Run
+run = Run.get_context()
+run.log("rows", 3)
+"""
+
+
+def copy(bench: Bench) -> JobOutcome:
+    bench.put("data/a.txt", "abc")
+    return bench.run(
+        COPY,
+        "$in_source",
+        "$out_target",
+        "$out_folder",
+        inputs=(bench.reads("source", "data"),),
+        outputs=(
+            bench.writes("target", "made/job/target.txt"),
+            bench.writes("folder", "kept/folder", create_directory=True),
+        ),
+    )
+
+
+def test_a_job_gives_the_same_as_on_this_machine(containers: Make, tmp_path: Path) -> None:
+    there, here = containers(), Bench(tmp_path / "here", LocalCompute())
+    one, other = ok(copy(there.bench)), ok(copy(here))
+    assert one.manifests == other.manifests
+    assert one.exit_code == other.exit_code == 0
+    assert [e["value"] for e in one.events if e["event"] == "metric"] == [3]
+    assert there.bench.store.read("made/job/target.txt") == b"ABC"
+    assert there.bench.kept["files/outputs/kept.txt"] == b"kept"
+    assert set(there.bench.kept) == set(here.kept)
+    # What was made belongs to who runs the worker.
+    stat = (there.bench.root / "store/made/job/target.txt").stat()
+    assert (stat.st_uid, stat.st_gid) == (os.getuid(), os.getgid())
+    assert one.environment["image"] == there.engine.image
+    assert one.environment["image_digest"].startswith("sha256:")
+    assert one.command[0] != sys.executable
+
+
+def test_streams_and_exit_codes_come_through(containers: Make) -> None:
+    made = containers()
+    outcome = made.run("import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)")
+    assert (outcome.exit_code, outcome.error) == (7, "The script ended with exit code 7.")
+    assert made.printed() == "out"
+    assert made.printed("stderr") == "err"
+    assert outcome.stderr_tail == ("err",)
+
+
+def test_a_script_sees_its_own_data_and_nothing_of_the_worker(
+    containers: Make, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secret = "the-account-key-that-nobody-may-see"
+    monkeypatch.setenv("AIRFLOW_CONN_BLOBS", json.dumps({"conn_type": "wasb", "password": secret}))
+    monkeypatch.setenv("SOME_TOKEN", secret)
+    made = containers()
+    made.bench.put("data/a.txt", "abc")
+    made.bench.put("other/secret.txt", secret)
+    (tmp_path / "beside.txt").write_text(secret)
+    outcome = made.run(
+        f"""
+import glob, os, sys
+secret = {secret[::-1]!r}[::-1]
+found = [name for name, value in os.environ.items() if secret in value or "AIRFLOW" in name]
+for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline") + ["/proc/self/mountinfo"]:
+    if secret.encode() in open(path, "rb").read():
+        found.append(path)
+for top in ({str(tmp_path)!r}, "/run", "/etc", "/tmp", "/home", "/root"):
+    for folder, folders, files in os.walk(top):
+        for name in files:
+            path = os.path.join(folder, name)
+            try:
+                if os.path.isfile(path):
+                    if secret.encode() in open(path, "rb").read(1 << 20) and not path.endswith("main.py"):
+                        found.append(path)
+            except OSError:
+                pass
+assert not found, found
+assert not os.path.exists({str(tmp_path / "store/other")!r})
+try:
+    open(os.path.join(sys.argv[1], "a.txt"), "w")
+except OSError as error:
+    print("refused:", error.strerror)
+""",
+        "$in_source",
+        inputs=(made.bench.reads("source", "data"),),
+    )
+    ok(outcome)
+    assert made.printed() == "refused: Read-only file system"
+    assert made.bench.store.read("data/a.txt") == b"abc"
+
+
+BURN = """
+import time
+used, end = time.process_time(), time.time() + 2
+while time.time() < end:
+    pass
+print(time.process_time() - used)
+"""
+DEAF = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True); time.sleep(60)"
+
+
+def test_limits_hold(containers: Make) -> None:
+    made = containers(cpus=0.5, memory="96m", shm_size="32m")
+    outcome = ok(made.run("import os; s = os.statvfs('/dev/shm'); print(s.f_blocks * s.f_frsize)"))
+    assert made.printed() == str(32 << 20)
+    outcome = made.run("a = bytearray(300 << 20); print(len(a))")
+    assert outcome.error is not None
+    assert "more memory than its limit of 100.7 MB. Raise memory" in outcome.error
+    made.bench.lines.clear()
+    ok(made.run(BURN))
+    assert float(made.printed()) < 1.5
+
+
+def test_a_time_limit_ends_the_script(containers: Make) -> None:
+    outcome = containers().run("import time; print('on', flush=True); time.sleep(60)", time_limit=1.0)
+    assert outcome.error is not None and "time limit" in outcome.error
+
+
+def test_stopping_ends_the_script_within_airflows_patience(containers: Make) -> None:
+    made = containers()
+    outcomes: list[JobOutcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(made.run(DEAF)))
+    thread.start()
+    wait_for(lambda: ("stdout", "on") in made.bench.lines)
+    began = time.monotonic()
+    made.bench.watcher.stop()
+    thread.join(20)
+    assert time.monotonic() - began < 5
+    assert outcomes[0].error == "The script was stopped because its task was."
+
+
+def test_a_container_that_somebody_kills_is_told_of(containers: Make) -> None:
+    made = containers()
+    outcomes: list[JobOutcome] = []
+    thread = threading.Thread(
+        target=lambda: outcomes.append(made.run("import time; print('on', flush=True); time.sleep(60)"))
+    )
+    thread.start()
+    wait_for(lambda: ("stdout", "on") in made.bench.lines)
+    with made.engine.client() as client:
+        client.containers.get(made.left()[0]).kill()
+    thread.join(20)
+    assert outcomes[0].error == (
+        "The container was killed from outside: by somebody, or with the Docker engine."
+    )
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from compute.jobs import Bench
+from mlsteps.compute import DockerCompute
+bench = Bench(Path(sys.argv[1]), DockerCompute(url=sys.argv[2], base_image=sys.argv[3], network_mode="none"))
+bench.watcher.on_line = lambda stream, line: print(line, flush=True)
+bench.run("import time; print('on', flush=True); time.sleep(600)")
+"""
+
+
+def test_the_container_of_a_killed_worker_ends_and_is_swept_away(containers: Make, tmp_path: Path) -> None:
+    made = containers()
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKER, str(tmp_path / "worker"), made.engine.url, made.engine.image],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    ) as worker:
+        assert worker.stdout is not None
+        while "on" not in worker.stdout.readline().split():
+            assert worker.poll() is None
+        worker.send_signal(signal.SIGKILL)
+    [left] = made.left()
+    with made.engine.client() as client:
+        wait_for(lambda: client.containers.get(left).status == "exited")
+    ok(made.run("pass"))
+    assert made.left() == []
+
+
+def test_packages_that_are_asked_for_are_there(containers: Make) -> None:
+    made = containers()
+    environment = Environment("e")
+    environment.python.conda_dependencies.add_pip_package("colorama==0.4.6")
+    configuration = RunConfiguration()
+    configuration.environment = environment
+    outcome = ok(made.run("import colorama; print(colorama.__version__)", run_configuration=configuration))
+    assert made.printed() == "0.4.6"
+    assert outcome.environment["packages"] == {"colorama": "0.4.6"}
+
+
+def test_what_cannot_be_is_told_before_a_container_starts(containers: Make, tmp_path: Path) -> None:
+    for settings, told in (
+        ({"memory": "lots"}, "memory is a number of bytes"),
+        ({"memory": 512}, "at least 6m"),
+        ({"cpus": 0}, "cpus is a number above 0"),
+        ({"gpus": "many"}, "gpus is a number or 'all'"),
+        ({"mounts": ["data"]}, "a mount is '/on/engine:/in/container'"),
+        ({"pull": "sometimes"}, "pull is one of missing, always, never"),
+    ):
+        with pytest.raises(ComputeTargetException, match=told):
+            DockerCompute("d", **settings)  # type: ignore[arg-type]
+    with pytest.raises(ComputeTargetException, match=r"target 'd': no Docker engine answers at unix://"):
+        Bench(tmp_path, DockerCompute("d", url=f"unix://{tmp_path}/none.sock")).run("pass")
+    with pytest.raises(EnvironmentBuildError, match=r"no image 'nobody/has:it', and pull is 'never'"):
+        containers(base_image="nobody/has:it", pull="never").run("pass")
+
+
+def test_settings_make_the_same_target_again() -> None:
+    target = DockerCompute("d", cpus=1.5, memory="2g", gpus="all", mounts=["/a:/b:ro"], pull="always")
+    described = dict(target.describe())
+    assert described == {
+        "type": "docker",
+        "name": "d",
+        "cpus": 1.5,
+        "memory": "2g",
+        "gpus": "all",
+        "mounts": ["/a:/b:ro"],
+        "pull": "always",
+    }
+    again = create_compute_target(described.pop("name"), described)
+    assert repr(again) == repr(target)
+
+
+def test_a_further_mount_is_seen(containers: Make, tmp_path: Path) -> None:
+    (tmp_path / "reference").mkdir()
+    (tmp_path / "reference/r.txt").write_text("r")
+    made = containers(mounts=[f"{tmp_path}/reference:/reference:ro"])
+    ok(made.run("print(open('/reference/r.txt').read())"))
+    assert made.printed() == "r"
