@@ -69,8 +69,8 @@ class DockerEngine:
 def docker_engine() -> Iterator[DockerEngine]:
     """A running engine; the containers that a test makes are the test's to remove."""
     try:
-        with _engine() as (url, own):
-            _load_image(url)
+        with running_engine() as (url, own):
+            load_image(url)
             yield DockerEngine(url, IMAGE, own)
     except ServerMissing as missing:
         skip_or_fail(missing)
@@ -107,7 +107,7 @@ def prepare() -> None:
     # An installation that is cut short leaves the machine's packages half done.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     with contextlib.suppress(ServerMissing):  # the test that needs it says so
-        url = _running_engine()
+        url = _users_engine()
         if url is None:
             find_or_install(_dockerd, "docker.io")
         elif _has_image(url):
@@ -118,8 +118,12 @@ def prepare() -> None:
 
 
 @contextmanager
-def _engine() -> Iterator[tuple[str, bool]]:
-    url = _running_engine()
+def running_engine() -> Iterator[tuple[str, bool]]:
+    """An engine until the block ends: its URL, and whether it is the tests' own.
+
+    :raises ServerMissing: it cannot be had here.
+    """
+    url = _users_engine()
     if url is not None:
         yield url, False
         return
@@ -129,15 +133,15 @@ def _engine() -> Iterator[tuple[str, bool]]:
     _clear_remains()
     problem = None
     for driver in ("overlay2", "vfs"):  # vfs works on any disk, and copies the whole image for each container
-        with tempfile.TemporaryDirectory(
-            prefix=_PREFIX, dir=_roomy_memory(), ignore_cleanup_errors=True
-        ) as name:
-            try:
-                with _own_engine(dockerd, Path(name), driver) as url:
-                    yield url, True
-                    return
-            except ServerMissing as missing:
-                problem = missing
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_roomy_memory()))
+        try:
+            with _own_engine(dockerd, folder, driver) as url:
+                yield url, True
+                return
+        except ServerMissing as missing:
+            problem = missing
+        finally:
+            _remove(folder)
     assert problem is not None
     raise problem
 
@@ -148,7 +152,15 @@ def _clear_remains() -> None:
         for folder in Path(parent).glob(f"{_PREFIX}*"):
             # The engine removes the file with its process id when it ends.
             if not (folder / "pid").exists() and folder.stat().st_mtime < time.time() - 600:
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove an engine's folder, and the mount that containers on the host's network leave there."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if mount.startswith(f"{folder}/")]):
+        subprocess.run(["umount", mount], capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _roomy_memory() -> str | None:
@@ -180,7 +192,7 @@ def _own_engine(dockerd: Path, folder: Path, driver: str) -> Iterator[str]:
                         container.remove(force=True)
 
 
-def _running_engine() -> str | None:
+def _users_engine() -> str | None:
     """The engine that the user has."""
     url = os.environ.get("DOCKER_HOST") or _USUAL
     if url == _USUAL and not Path("/var/run/docker.sock").exists():
@@ -209,7 +221,8 @@ def _has_image(url: str) -> bool:
         return True
 
 
-def _load_image(url: str) -> None:
+def load_image(url: str) -> None:
+    """Have the image in an engine."""
     if _has_image(url):
         return
     tar = python_image_tar()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from docker import DockerClient
 
+from servers import docker_engine as servers_of_docker
 from servers.docker_engine import DockerEngine
 
 
@@ -67,6 +68,19 @@ except BlockingIOError:
     limits = {"pids_limit": 10, "nano_cpus": 300_000_000, "shm_size": "32m"}
 
     assert run(client, docker_engine.image, script, **limits)[:2] == (0, "True\nTrue\nrefused\n")
+
+
+def test_an_engine_leaves_nothing_behind_even_after_the_host_network(docker_engine: DockerEngine) -> None:
+    if not docker_engine.own:
+        pytest.skip("the engine is not the tests' own to stop")
+    with servers_of_docker.running_engine() as (url, own):
+        folder = Path(url.removeprefix("unix://")).parent
+        servers_of_docker.load_image(url)
+        with DockerEngine(url, servers_of_docker.IMAGE, own).client() as client:
+            client.containers.run(servers_of_docker.IMAGE, ["true"], network_mode="host", remove=True)
+
+    assert not folder.exists()
+    assert str(folder) not in Path("/proc/self/mounts").read_text()
 
 
 def test_folders_of_the_machine_are_mounted_for_another_user_and_read_only(
