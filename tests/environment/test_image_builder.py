@@ -278,3 +278,12 @@ def test_no_engine_is_told(tmp_path: Path) -> None:
     plan = plan_environment(Environment.from_docker_image("x", "y"))
     with pytest.raises(EnvironmentBuildError, match="No Docker engine answers at unix:///nowhere"):
         ImageBuilder("unix:///nowhere.sock", tmp_path).base(plan)
+
+
+def test_wheels_are_those_of_the_images_python_and_platform(yard: Yard) -> None:
+    environment = Environment("x")
+    environment.python.conda_dependencies = CondaDependencies.create(conda_packages=["numpy"])
+    built = yard.build(environment)
+    assert built.lock is not None
+    code = "import numpy; print(numpy.__version__, numpy.ones(3).sum())"
+    assert yard.run(built, code) == f"{built.lock.versions['numpy']} 3.0"
