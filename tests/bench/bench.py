@@ -24,6 +24,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])  # as for the tests: this
 
 from bench import budgets  # noqa: E402
 from bench.edits import edits  # noqa: E402
+from bench.environments import environments  # noqa: E402
 from bench.hashing import hashing  # noqa: E402
 from bench.launcher_data import launcher_data  # noqa: E402
 from bench.listings import listings  # noqa: E402
@@ -58,6 +59,7 @@ def main() -> int:
             "launcher": lambda: launcher_data(folder, 2 if quick else 5, tell),
             "transfers": lambda: transfers(folder, 2 if quick else 5, tell),
             "listings": lambda: listings(folder, tell),
+            "environments": lambda: environments(folder, 2 if quick else 7, tell),
         }
         for part in options.only or parts:
             lines += parts[part]()
@@ -91,6 +93,7 @@ def _options() -> argparse.Namespace:
             "launcher",
             "transfers",
             "listings",
+            "environments",
         ],
         help="a part; may be repeated",
     )

@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mlsteps.environment.identity import installed_packages
 from mlsteps.environment.installer import Installer, find_uv, requirements_input, run_installer
 from mlsteps.environment.interpreters import Interpreter, find_interpreter
 from mlsteps.environment.lock import EnvironmentLock
@@ -148,7 +149,7 @@ class VirtualEnvironments:
         own_index = any(item.startswith("--index-url") for item in spec.options)
         variables = installer_variables(own_index)
 
-        def run(command: list[str], what: str, stdin: str = "") -> None:
+        def run(command: list[str], what: str, stdin: str = "", on_line: OnLine = tell) -> None:
             run_installer(
                 command,
                 what=what,
@@ -156,7 +157,7 @@ class VirtualEnvironments:
                 variables=variables,
                 folder=place.folder,
                 timeout=max(1.0, self.timeout - (time.monotonic() - start)),
-                on_line=tell,
+                on_line=on_line,
                 mask=secrets.mask,
             )
 
@@ -165,15 +166,29 @@ class VirtualEnvironments:
             f"Making an environment of Python {interpreter.release}",
         )
         if spec.requirements:
-            run(
-                installer.install_command(python, spec.options, locked),
-                f"Installing {spec}",
-                secrets.reveal_all(requirements_input(spec.requirements, spec.options)),
-            )
+            command = installer.install_command(python, spec.options, locked)
+            given = secrets.reveal_all(requirements_input(spec.requirements, spec.options))
+            if not (locked and installer.uv and _from_cache(run, command, given, tell)):
+                run(command, f"Installing {spec}", given)
         seconds = time.monotonic() - start
         place.mark_ready(folder, spec, interpreter, installer, seconds)
         tell(f"The environment {place.key} is ready after {seconds:.1f} s.")
         return python
+
+
+def _from_cache(run: Callable[..., None], command: list[str], given: str, tell: OnLine) -> bool:
+    """Install versions that are settled from uv's cache alone, if all are there.
+
+    That spares asking the index about each package once more, which resolving has just done.
+    """
+    heard: list[str] = []  # that some are missing is no news
+    try:
+        run([*command, "--offline"], "Installing from uv's cache", given, heard.append)
+    except EnvironmentBuildError:
+        return False
+    for line in heard:
+        tell(line)
+    return True
 
 
 def build_key(spec: PythonEnvironmentSpec, interpreter: Interpreter) -> str:
@@ -232,10 +247,8 @@ class _Place:
         installer: Installer,
         seconds: float,
     ) -> None:
-        from importlib.metadata import distributions  # 20 ms that a DAG file need not pay
-
         site_packages = [str(path) for path in attempt.glob("lib*/python*/site-packages")]
-        packages = sorted({f"{item.name}=={item.version}" for item in distributions(path=site_packages)})
+        packages = sorted(f"{name}=={version}" for name, version in installed_packages(site_packages).items())
         record = {
             "python": f"{attempt.name}/bin/python",
             "spec": spec.to_plain(),
