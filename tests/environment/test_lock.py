@@ -109,6 +109,14 @@ def test_contradicting_requirements_are_told(offline: tuple[str, ...]) -> None:
         resolved(PythonEnvironmentSpec(None, ("tinyone==3.0",), offline))
 
 
+def test_a_conda_package_that_the_index_does_not_have_is_named(offline: tuple[str, ...]) -> None:
+    asked = CondaDependencies.create(conda_packages=["tinyone", "only-conda-has-this=1.0"])
+    for option in reversed(offline):
+        asked.set_pip_option(option)
+    with pytest.raises(EnvironmentBuildError, match="no package 'only-conda-has-this' .* a real conda"):
+        resolved(python_spec(asked).spec)
+
+
 def test_an_index_that_cannot_be_reached_is_told_without_its_credentials() -> None:
     asked = python_spec(
         CondaDependencies.create(

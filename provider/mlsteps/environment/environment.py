@@ -185,8 +185,8 @@ class Environment(Section):
         ordinary packages in place of Azure ML's curated environments; see the documentation for which.
 
         Raises:
-            WorkspaceException: it is not registered; raised at once where that is known without a connection,
-                else when it is first used.
+            WorkspaceException: it is not registered; raised at once if the workspace is a folder, else when
+                it is first used.
         """
         from mlsteps.environment.registry import get_environment
 

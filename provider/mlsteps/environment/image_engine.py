@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OnLine = Callable[[str], None]
 
+_ANSWER_SECONDS = 20
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _MISSING = re.compile(
     r"No matching distribution found for (\S+)|Unable to locate package (\S+)|"
@@ -84,10 +85,11 @@ class ImageEngine:
         where = redact(str(self._given)) if self._given else "DOCKER_HOST, or the usual socket"
         try:
             if self._given:
-                client = docker.DockerClient(str(self._given), timeout=self._timeout)
+                client = docker.DockerClient(str(self._given), timeout=_ANSWER_SECONDS)
             else:
-                client = docker.from_env(timeout=self._timeout)
+                client = docker.from_env(timeout=_ANSWER_SECONDS)
             client.ping()
+            client.api.timeout = self._timeout
         except Exception as error:  # the SDK lets errors of requests and urllib3 through
             raise EnvironmentBuildError(
                 f"No Docker engine answers at {where}: {redact(str(error))}. Start one, or name another."

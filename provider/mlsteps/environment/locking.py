@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from mlsteps.environment.spec import PythonEnvironmentSpec
 from mlsteps.exceptions import EnvironmentBuildError
 
 RESOLVE_TIMEOUT = 900.0
+
+_NOT_THERE = re.compile(r"\b([A-Za-z0-9][A-Za-z0-9._-]*) was not found in the (?:package registry|provided)")
 
 # uv takes the limits of a resolution from a project's file only. It also keeps uv from finding the settings
 # of whatever project the folder of the workspace happens to lie in.
@@ -65,18 +68,21 @@ def resolve(
         folder = Path(name)
         (folder / "pyproject.toml").write_text(_LIMITS.format(python=python, next=_next(python)))
         output = folder / "lock.txt"
-        run_installer(
-            installer.compile_command(
-                python, _interpreter(python), spec.options, output, _has_hashes(spec.requirements)
-            ),
-            what=f"Resolving {spec} for Python {python}",
-            stdin=secrets.reveal_all(requirements_input(spec.requirements, spec.options)),
-            variables=installer_variables(any(item.startswith("--index-url") for item in spec.options)),
-            folder=folder,
-            timeout=timeout,
-            on_line=on_line,
-            mask=secrets.mask,
-        )
+        try:
+            run_installer(
+                installer.compile_command(
+                    python, _interpreter(python), spec.options, output, _has_hashes(spec.requirements)
+                ),
+                what=f"Resolving {spec} for Python {python}",
+                stdin=secrets.reveal_all(requirements_input(spec.requirements, spec.options)),
+                variables=installer_variables(any(item.startswith("--index-url") for item in spec.options)),
+                folder=folder,
+                timeout=timeout,
+                on_line=on_line,
+                mask=secrets.mask,
+            )
+        except EnvironmentBuildError as error:
+            raise EnvironmentBuildError(f"{error}{_advice(str(error))}") from error
         lines = locked_lines(output.read_text(encoding="utf-8"), python, secrets)
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
     lock = EnvironmentLock(python, lines, spec.options, now, installer.name)
@@ -96,6 +102,18 @@ def minor_version(spec: PythonEnvironmentSpec, image_python: str | None = None) 
     if image_python is not None:
         return image_python
     return ".".join(map(str, find_interpreter(wanted, find_uv()).version[:2]))
+
+
+def _advice(text: str) -> str:
+    """What to do about a package that the index does not have; nothing where that is not the trouble."""
+    missing = dict.fromkeys(_NOT_THERE.findall(" ".join(text.split())))
+    if not missing:
+        return ""
+    return (
+        f"\nThere is no package {', '.join(map(repr, missing))} on the package index. If it is in a conda "
+        "specification it needs a real conda: name what it is called on the index, or run the step in a "
+        "container image that has it."
+    )
 
 
 def _interpreter(python: str) -> Interpreter:

@@ -10,6 +10,7 @@ from dataclasses import fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.datastore_config import FOLDER
 from mlsteps.environment.build_context import store_context
 from mlsteps.environment.curated import KNOWN_NAMES, curated_environment, is_curated
 from mlsteps.environment.environment import Environment
@@ -68,7 +69,7 @@ def get_environment(
     number = _number(name, version)
     made = RegisteredEnvironment(name)
     made.__dict__["_pending"] = (workspace, name, number)
-    if workspace.known_without_lookup():
+    if _is_folder(workspace):
         _ = made.version  # a name that is missing breaks the DAG file where it is wrong
     return made
 
@@ -112,6 +113,14 @@ class Environments(Mapping[str, Environment]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+
+def _is_folder(workspace: Workspace) -> bool:
+    """Whether reading a record takes neither a connection nor a network."""
+    if not workspace.known_without_lookup():
+        return False
+    config = workspace.config
+    return config.datastores[config.default_datastore].kind == FOLDER
 
 
 def _record(workspace: Workspace, name: str, version: int | None) -> EnvironmentRecord:
