@@ -2,6 +2,7 @@
 #
 #   make demo                  on a fresh clone, first thing
 #   make demo WORKSPACE=azurite    the same with data and records in (emulated) Azure Blob Storage
+#   make demo COMPUTE=docker   the same with the scripts in containers; IMAGE=... to start from another image
 #   make test                  everything that has to hold before a change goes in
 #   make test AIRFLOW=3.1      the tests marked "smoke" on an older Airflow (3.1 or 3.2)
 #   make test ARGS="-k reuse"  ARGS goes to pytest
@@ -23,7 +24,10 @@ $(error AIRFLOW=$(AIRFLOW) is not supported; there are $(OLDER_AIRFLOWS) and 3.3
 endif
 # "azurite": the demo's workspace is on an emulator of Azure Blob Storage, not in a folder.
 WORKSPACE ?=
-STORAGE_OPTION := $(if $(WORKSPACE),--storage $(WORKSPACE))
+# "docker": the demo's scripts run in containers, made from IMAGE.
+COMPUTE ?=
+IMAGE ?=
+DEMO_OPTIONS := $(if $(WORKSPACE),--storage $(WORKSPACE)) $(if $(COMPUTE),--compute $(COMPUTE)) $(if $(IMAGE),--image '$(IMAGE)')
 JOBS ?= auto
 ARGS ?=
 
@@ -38,11 +42,11 @@ PYTEST_OPTIONS := -n $(JOBS) --dist loadgroup
 
 .PHONY: demo
 demo: venv  ## prepare data, train two models, compare them, keep the better one
-	@$(RUN) $(BIN)/mlsteps demo $(STORAGE_OPTION) $(ARGS)
+	@$(RUN) $(BIN)/mlsteps demo $(DEMO_OPTIONS) $(ARGS)
 
 .PHONY: demo-ui
 demo-ui: venv  ## the same inside a local Airflow, to look at in a browser
-	@$(RUN) $(BIN)/mlsteps demo --ui $(STORAGE_OPTION) $(ARGS)
+	@$(RUN) $(BIN)/mlsteps demo --ui $(DEMO_OPTIONS) $(ARGS)
 
 ##@ Develop
 

@@ -42,7 +42,9 @@ def mlsteps(workspace: Path) -> Callable[..., Finished]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
     environment |= {"COLUMNS": "200", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
-    def call(*arguments: object, folder: Path = workspace, timeout: float = 180) -> Finished:
+    def call(
+        *arguments: object, folder: Path = workspace, timeout: float = 180, **variables: str
+    ) -> Finished:
         words = [str(argument) for argument in arguments]
         if words[0] in ("environment", "run", "runs", "show"):
             words += ["--workspace", str(folder)]
@@ -51,7 +53,7 @@ def mlsteps(workspace: Path) -> Callable[..., Finished]:
             capture_output=True,
             text=True,
             timeout=timeout,
-            env=environment,
+            env={**environment, **variables},
             stdin=subprocess.DEVNULL,
         )
         return Finished(done.returncode, done.stdout, done.stderr)

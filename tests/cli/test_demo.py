@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from servers.docker_engine import DockerEngine
+
 from .conftest import Finished
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(400)]
@@ -43,6 +45,23 @@ def test_the_demo_on_blob_storage_does_the_same_and_reuses_it(
     assert "↺ evaluate reused from run" in again.err
     assert "AccountKey" not in first.out + first.err + again.out + again.err
     assert processes_that_mention(str(tmp_path)) == []
+
+
+@pytest.mark.xdist_group("docker")
+def test_the_demo_in_containers_does_the_same_and_reuses_it(
+    mlsteps: Callable[..., Finished], tmp_path: Path, docker_engine: DockerEngine
+) -> None:
+    demo = ("demo", "--compute", "docker", "--image", docker_engine.image, "--home", tmp_path)
+    first = mlsteps(*demo, DOCKER_HOST=docker_engine.url)
+    assert first.status == 0, first.err
+    assert "✓ evaluate ran" in first.err
+    assert "The better model is" in first.out
+    assert f"make demo COMPUTE=docker IMAGE={docker_engine.image}" in first.out
+    again = mlsteps(*demo, DOCKER_HOST=docker_engine.url)
+    assert again.status == 0, again.err
+    assert "↺ evaluate reused from run" in again.err
+    with docker_engine.client() as client:
+        assert client.containers.list(all=True, filters={"label": "mlsteps.job"}) == []
 
 
 def test_the_demo_with_its_page_runs_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:

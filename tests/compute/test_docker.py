@@ -18,11 +18,15 @@ import pytest
 from compute.jobs import Bench
 from mlsteps.compute import DockerCompute, JobOutcome, LocalCompute, create_compute_target
 from mlsteps.compute.docker.container import JOB_LABEL
-from mlsteps.environment import Environment, RunConfiguration
+from mlsteps.environment import (
+    CondaDependencies,
+    Environment,
+    EnvironmentLocks,
+    RunConfiguration,
+    plan_environment,
+)
 from mlsteps.exceptions import ComputeTargetException, EnvironmentBuildError
-from servers.docker_engine import DockerEngine, docker_engine
-
-__all__ = ["docker_engine"]
+from servers.docker_engine import DockerEngine
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
 
@@ -272,6 +276,16 @@ def test_packages_that_are_asked_for_are_there(containers: Make) -> None:
     assert outcome.environment["packages"] == {"colorama": "0.4.6"}
 
 
+def test_who_asks_for_nothing_gets_the_packages_of_the_target(containers: Make, tmp_path: Path) -> None:
+    made = containers(packages=["colorama==0.4.6"])
+    ok(made.run("import colorama; print(colorama.__version__)"))
+    assert made.printed() == "0.4.6"
+    locks = EnvironmentLocks(made.bench.store, tmp_path / "environments")
+    dependencies = CondaDependencies.create(python_version="3.11", pip_packages=["colorama==0.4.6"])
+    here = LocalCompute().environment_identity(plan_environment(dependencies), locks, tmp_path)
+    assert made.target.environment_identity(plan_environment(None), locks, tmp_path / "environments") == here
+
+
 def test_what_cannot_be_is_told_before_a_container_starts(containers: Make, tmp_path: Path) -> None:
     for settings, told in (
         ({"memory": "lots"}, "memory is a number of bytes"),
@@ -279,6 +293,7 @@ def test_what_cannot_be_is_told_before_a_container_starts(containers: Make, tmp_
         ({"cpus": 0}, "cpus is a number above 0"),
         ({"gpus": "many"}, "gpus is a number or 'all'"),
         ({"mounts": ["data"]}, "a mount is '/on/engine:/in/container'"),
+        ({"packages": "pandas"}, "packages is a list of pip requirements"),
         ({"pull": "sometimes"}, "pull is one of missing, always, never"),
     ):
         with pytest.raises(ComputeTargetException, match=told):

@@ -8,10 +8,8 @@ import pytest
 
 from mlsteps import Environment, Pipeline, PipelineData, RunConfiguration
 from mlsteps.local_airflow import FinishedRun
-from servers.docker_engine import DockerEngine, docker_engine
+from servers.docker_engine import DockerEngine
 from steps.project import Project, states
-
-__all__ = ["docker_engine"]
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
 

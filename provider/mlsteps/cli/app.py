@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlsteps import __version__
-from mlsteps.cli.demo_storage import Storage
+from mlsteps.cli.demo_choices import Compute, Place, Storage
 from mlsteps.exceptions import MlstepsException
 
 app = typer.Typer(
@@ -250,16 +250,24 @@ def demo(
             help="Where data lies: a folder, or an emulator of Azure Blob Storage (needs Node.js).",
         ),
     ] = Storage.FOLDER,
+    compute: Annotated[
+        Compute,
+        typer.Option("--compute", help="Where scripts run: here, or in containers of a Docker engine."),
+    ] = Compute.LOCAL,
+    image: Annotated[
+        str, typer.Option("--image", help="With --compute docker: what containers are made from.")
+    ] = Place.image,
 ) -> None:
     """Prepare data, train two models, compare them, keep the better one."""
+    place = Place(storage, compute, image)
     with _errors():
         if ui:
             from mlsteps.cli.demo_ui import run_demo_ui
 
-            raise typer.Exit(run_demo_ui(home.absolute(), port, storage))
+            raise typer.Exit(run_demo_ui(home.absolute(), port, place))
         from mlsteps.cli.demo import run_demo
 
-        raise typer.Exit(run_demo(home.absolute(), storage))
+        raise typer.Exit(run_demo(home.absolute(), place))
 
 
 def _version(value: bool) -> None:

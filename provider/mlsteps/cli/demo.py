@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.markup import escape
 
-from mlsteps.cli.demo_storage import Storage
+from mlsteps.cli.demo_choices import Place
 from mlsteps.cli.demo_workspace import DemoWorkspace, demo_workspace
 from mlsteps.cli.examples import examples_folder
 from mlsteps.exceptions import MlstepsException
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 DEMO_FILE = "compare_models.py"
 
 
-def run_demo(home: Path, storage: Storage = Storage.FOLDER) -> int:
+def run_demo(home: Path, place: Place | None = None) -> int:
     """Run the demo pipeline in ``home``; returns the exit status."""
     require_demo_packages()
     os.environ["AIRFLOW_HOME"] = str(home / "airflow")
     console = Console(highlight=False, soft_wrap=True)
-    with demo_workspace(home, storage, console) as workspace:
-        return _run_demo(home, workspace, console)
+    place = place or Place()
+    with demo_workspace(home, place, console) as workspace:
+        return _run_demo(home, place, workspace, console)
 
 
-def _run_demo(home: Path, workspace: DemoWorkspace, console: Console) -> int:
+def _run_demo(home: Path, place: Place, workspace: DemoWorkspace, console: Console) -> int:
     from mlsteps.cli.run import run_file
 
     file = examples_folder() / DEMO_FILE
@@ -44,7 +45,7 @@ def _run_demo(home: Path, workspace: DemoWorkspace, console: Console) -> int:
     tell_results(console, run, home, workspace)
     if not workspace.stays:
         console.print("\nNext, run it again: what has not changed is reused from there.")
-        console.print("  [bold]make demo WORKSPACE=azurite[/bold]")
+        console.print(f"  [bold]{escape(place.make_command)}[/bold]")
         return 0
     folder = _short(workspace.folder)
     reused = sum(step["state"] == "reused" for step in run["steps"])
@@ -56,7 +57,7 @@ def _run_demo(home: Path, workspace: DemoWorkspace, console: Console) -> int:
         console.print(f"  [bold]{_command('plan')} {_short(file)} -w {folder}[/bold]")
     else:
         console.print("\nNext, run it again: what has not changed is reused.")
-        console.print("  [bold]make demo[/bold]")
+        console.print(f"  [bold]{escape(place.make_command)}[/bold]")
     console.print("Or try another seed, or see it on a real Airflow:")
     console.print(f"  [bold]{_command('run')} {_short(file)} -w {folder} --param seed=11[/bold]")
     console.print("  [bold]make demo-ui[/bold]")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlsteps.cli.demo import DEMO_FILE, require_demo_packages, tell_results
-from mlsteps.cli.demo_storage import Storage
+from mlsteps.cli.demo_choices import Place
 from mlsteps.cli.demo_workspace import DemoWorkspace, demo_workspace
 from mlsteps.cli.examples import examples_folder
 from mlsteps.cli.report import report_run
@@ -23,11 +23,11 @@ from mlsteps.workspace import Workspace
 _DAG = DEMO_FILE.removesuffix(".py")
 
 
-def run_demo_ui(home: Path, port: int, storage: Storage = Storage.FOLDER) -> int:
+def run_demo_ui(home: Path, port: int, place: Place | None = None) -> int:
     """Start Airflow, trigger the demo there, tell what came of it, and stay until Ctrl-C or SIGTERM."""
     require_demo_packages()
     console = Console(highlight=False, soft_wrap=True)
-    with demo_workspace(home, storage, console) as workspace:
+    with demo_workspace(home, place or Place(), console) as workspace:
         return _run_demo_ui(home, port, workspace, console)
 
 

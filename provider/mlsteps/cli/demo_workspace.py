@@ -1,4 +1,4 @@
-"""The demo's workspace: a folder, or the same on an emulator of Azure Blob Storage."""
+"""The workspace of a demo: a folder or an emulator of Azure Blob Storage, and where scripts run."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from rich.console import Console
 
 from mlsteps.cli.azurite import Azurite
-from mlsteps.cli.demo_storage import Storage
+from mlsteps.cli.demo_choices import Compute, Place, Storage
 
 _CONNECTION = "azurite"
-_WORKSPACE = f"""\
+_STORAGE = f"""\
 # Everything the pipelines make lies in a container of the storage account that this Airflow connection opens.
 datastores:
   workspaceblobstore:
@@ -23,6 +23,17 @@ datastores:
     container: mlsteps-demo
     conn_id: {_CONNECTION}
     create_if_not_exists: true
+"""
+
+# They need no network; what the scripts import is made into an image once.
+_COMPUTE = """\
+compute_targets:
+  docker:
+    type: docker
+    base_image: "{image}"
+    packages: [scikit-learn, pandas, matplotlib, joblib]
+    network_mode: none
+default_compute_target: docker
 """
 
 
@@ -41,16 +52,19 @@ class DemoWorkspace:
 
 
 @contextmanager
-def demo_workspace(home: Path, storage: Storage, console: Console) -> Iterator[DemoWorkspace]:
+def demo_workspace(home: Path, place: Place, console: Console) -> Iterator[DemoWorkspace]:
     """Make the demo's workspace the default one, for this process and those it starts."""
-    if storage is Storage.FOLDER:
-        folder = home / "workspace"
+    folder = home / place.folder
+    settings = _STORAGE if place.storage is Storage.AZURITE else ""
+    if place.compute is Compute.DOCKER:
+        settings += _COMPUTE.replace("{image}", place.image)
+    if settings:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "workspace.yaml").write_text(settings)
+    if place.storage is Storage.FOLDER:
         os.environ["MLSTEPS_WORKSPACE"] = str(folder)
         yield DemoWorkspace(folder, stays=True)
         return
-    folder = home / "workspace-azurite"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "workspace.yaml").write_text(_WORKSPACE)
     with console.status("Starting Azurite (installed with npm, the first time)"):
         azurite = Azurite(home / "azurite")
         azurite.start()

@@ -111,7 +111,7 @@ class AmlCompute(ComputeTarget):
         return target.run(replace(job, resources=job.resources.or_else(self.resources)), watcher)
 
     def environment_identity(
-        self, plan: EnvironmentPlan, locks: EnvironmentLocks | None, folder: Path
+        self, plan: EnvironmentPlan, locks: EnvironmentLocks, folder: Path
     ) -> Mapping[str, Any]:
         """As the backend's; see :meth:`ComputeTarget.environment_identity`."""
         return create_compute_target(self.name, self.backend).environment_identity(plan, locks, folder)

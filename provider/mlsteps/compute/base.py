@@ -97,14 +97,14 @@ class ComputeTarget(metaclass=_FoundByName):
         """
 
     def environment_identity(
-        self, plan: EnvironmentPlan, locks: EnvironmentLocks | None, folder: Path
+        self, plan: EnvironmentPlan, locks: EnvironmentLocks, folder: Path
     ) -> Mapping[str, Any]:
         """What an environment is here for the results of a script: part of the key that decides about reuse.
 
         The same packages for the same Python are the same everywhere.
 
         :param plan: What is asked for.
-        :param locks: What packages were resolved to; None if none are asked for.
+        :param locks: What packages were resolved to.
         :param folder: On this machine, for what is known of environments.
         """
         from mlsteps.environment import environment_identity, lock_for

@@ -120,11 +120,10 @@ class KeyMaker:
         known = self._environments.get((id(run_configuration), where, repr(target)))
         if known is None:
             plan = plan_environment(run_configuration)
-            if plan.spec is not None and where not in self._locks:
+            if where not in self._locks:
                 self._locks[where] = environment_locks(resolved.workspace)
-            locks = self._locks.get(where) if plan.spec is not None else None
             folder = resolved.workspace.config.folder / "environments"
-            identity = dict(target.environment_identity(plan, locks, folder))
+            identity = dict(target.environment_identity(plan, self._locks[where], folder))
             packages: Packages = identity.get(PACKAGES) or {}
             if packages:  # hundreds, in every key; what they are is kept once, for words
                 identity[PACKAGES] = _packages_digest(packages)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.compute.base import ComputeTarget
 from mlsteps.compute.docker.limits import ContainerLimits
 from mlsteps.compute.docker.mounts import ExtraMount
+from mlsteps.compute.docker.packages import checked_packages, with_packages
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class DockerCompute(ComputeTarget):
     :param url: The engine, such as ``unix:///var/run/docker.sock``; default: ``DOCKER_HOST``, or that socket.
     :param base_image: For environments that name none. ``{python}`` in it stands for the version that is
         asked for, as in ``python:{python}-slim``.
+    :param packages: pip requirements for steps that ask for no environment.
     :param docker_conn_id: Airflow's connection of type ``docker`` to the registry that images come from.
     :param cpus: How many processors it may keep busy; a part of one is allowed.
     :param memory: What it may use, as bytes or as text such as ``2g``; more ends the script.
@@ -57,6 +59,7 @@ class DockerCompute(ComputeTarget):
         name: str = "docker",
         url: str | None = None,
         base_image: str | None = None,
+        packages: Sequence[str] = (),
         docker_conn_id: str | None = None,
         cpus: float | None = None,
         memory: str | int | None = None,
@@ -75,6 +78,7 @@ class DockerCompute(ComputeTarget):
             raise ComputeTargetException(f"{where}: pull is one of {', '.join(_PULL)}, got {pull!r}.")
         self.url = url
         self.base_image = base_image
+        self.packages = checked_packages(where, packages)
         self.docker_conn_id = docker_conn_id
         self.limits = ContainerLimits.checked(where, cpus, memory, shm_size, gpus)
         self.user = user
@@ -90,6 +94,7 @@ class DockerCompute(ComputeTarget):
         settings = {
             "url": self.url,
             "base_image": self.base_image,
+            "packages": list(self.packages) or None,
             "docker_conn_id": self.docker_conn_id,
             **self.limits.given,
             "user": self.user,
@@ -103,7 +108,7 @@ class DockerCompute(ComputeTarget):
         return {"type": self.kind, "name": self.name, **known}
 
     def environment_identity(
-        self, plan: EnvironmentPlan, locks: EnvironmentLocks | None, folder: Path
+        self, plan: EnvironmentPlan, locks: EnvironmentLocks, folder: Path
     ) -> Mapping[str, Any]:
         """Packages for the image's Python; of an image that is named, or used as it is, its digest.
 
@@ -112,6 +117,7 @@ class DockerCompute(ComputeTarget):
         from mlsteps.compute.docker.engine import connected
         from mlsteps.environment import EnvironmentKind, environment_identity, lock_for
 
+        plan = with_packages(plan, self.packages)
         with connected(self.name, self.url, self.docker_conn_id) as engine:
             base = self._builder(folder, engine).base(plan)
         lock = lock_for(plan, locks, image_python=base.minor)
@@ -130,12 +136,12 @@ class DockerCompute(ComputeTarget):
         from mlsteps.compute.scratch import ScratchFolder
         from mlsteps.environment import plan_environment
 
-        plan = plan_environment(job.run_configuration)
+        plan = with_packages(plan_environment(job.run_configuration), self.packages)
         with ExitStack() as stack:
             engine = stack.enter_context(connected(self.name, self.url, self.docker_conn_id))
             sweep(engine)
             with watcher.phase("environment"):
-                image = self._image(job, watcher, engine)
+                image = self._image(plan, job, watcher, engine)
             variables = _variables_of(engine, image)
             described = {
                 **describe_environment(plan, image.lock),
@@ -165,13 +171,10 @@ class DockerCompute(ComputeTarget):
 
             return placement.run(watcher, start)
 
-    def _image(self, job: StepJob, watcher: JobWatcher, engine: Any) -> BuiltImage:
-        from mlsteps.environment import plan_environment
-
+    def _image(self, plan: EnvironmentPlan, job: StepJob, watcher: JobWatcher, engine: Any) -> BuiltImage:
         def tell(line: str) -> None:
             watcher.on_line("environment", line)
 
-        plan = plan_environment(job.run_configuration)
         return self._builder(job.environments, engine).get_or_build(plan, job.locks, tell)
 
     def _builder(self, folder: Path, engine: Any) -> ImageBuilder:
