@@ -294,6 +294,7 @@ def test_what_cannot_be_is_told_before_a_container_starts(containers: Make, tmp_
         ({"gpus": "many"}, "gpus is a number or 'all'"),
         ({"mounts": ["data"]}, "a mount is '/on/engine:/in/container'"),
         ({"packages": "pandas"}, "packages is a list of pip requirements"),
+        ({"user": "root"}, "user is 'uid:gid' in numbers"),
         ({"pull": "sometimes"}, "pull is one of missing, always, never"),
     ):
         with pytest.raises(ComputeTargetException, match=told):
@@ -318,6 +319,16 @@ def test_settings_make_the_same_target_again() -> None:
     }
     again = create_compute_target(described.pop("name"), described)
     assert repr(again) == repr(target)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_outputs_belong_to_the_user_that_is_named(containers: Make) -> None:
+    made = containers(user="1234:4321")
+    ok(copy(made.bench))
+    for path in ("store/made/job/target.txt", "store/kept/folder/b.txt"):
+        stat = (made.bench.root / path).stat()
+        assert (stat.st_uid, stat.st_gid) == (1234, 4321)
+    assert made.bench.kept["files/outputs/kept.txt"] == b"kept"
 
 
 def test_a_further_mount_is_seen(containers: Make, tmp_path: Path) -> None:

@@ -156,9 +156,7 @@ class JobContainer:
         )
 
     def _remove(self, container: str) -> None:
-        from docker.errors import NotFound
-
-        with contextlib.suppress(NotFound, Exception):  # then a later sweep does it; the job's result stands
+        with contextlib.suppress(Exception):  # then a later sweep does it; the job's result stands
             self._api.remove_container(container, force=True, v=True)
 
 

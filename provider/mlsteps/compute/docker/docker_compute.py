@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.compute.base import ComputeTarget
 from mlsteps.compute.docker.limits import ContainerLimits
 from mlsteps.compute.docker.mounts import ExtraMount
+from mlsteps.compute.docker.ownership import checked_user, give_to, worker_user
 from mlsteps.compute.docker.packages import checked_packages, with_packages
 from mlsteps.exceptions import ComputeTargetException
 
@@ -81,7 +81,7 @@ class DockerCompute(ComputeTarget):
         self.packages = checked_packages(where, packages)
         self.docker_conn_id = docker_conn_id
         self.limits = ContainerLimits.checked(where, cpus, memory, shm_size, gpus)
-        self.user = user
+        self.user = checked_user(where, user)
         self.network_mode = network_mode
         self.mounts = tuple(mounts)
         self.extra_mounts = tuple(ExtraMount.parse(where, text) for text in mounts)
@@ -130,7 +130,7 @@ class DockerCompute(ComputeTarget):
         """Run a job in a container of its own; see :meth:`ComputeTarget.run`."""
         from mlsteps.compute.docker.container import JobContainer, sweep
         from mlsteps.compute.docker.engine import connected
-        from mlsteps.compute.docker.mounts import mounts_of
+        from mlsteps.compute.docker.mounts import mounts_of, output_folders
         from mlsteps.compute.input_cache import InputCache
         from mlsteps.compute.placement import Interpreter, Placement, describe_environment
         from mlsteps.compute.scratch import ScratchFolder
@@ -156,13 +156,16 @@ class DockerCompute(ComputeTarget):
             placement = Placement(job, folder, interpreter, cache, plan.environment_variables)
 
             def start(placed: Placement, job_file: Path, result: Path) -> JobContainer:
+                mounts = mounts_of(placed)
+                user = self.user or worker_user()
+                give_to(f"Compute target {self.name!r}", user, [folder, *output_folders(placed)])
                 return JobContainer(
                     engine,
                     image=image.id,
                     command=[image.python, "-I", "-S", str(placed.launcher_zip), str(job_file)],
-                    mounts=[*mounts_of(placed), *(extra.as_docker() for extra in self.extra_mounts)],
+                    mounts=[*mounts, *(extra.as_docker() for extra in self.extra_mounts)],
                     limits=self.limits.or_else(job.resources, int(engine.info()["NCPU"])),
-                    user=self.user or f"{os.getuid()}:{os.getgid()}",
+                    user=user,
                     network_mode=self.network_mode,
                     working_directory=str(folder),
                     job=job.id,

@@ -52,7 +52,7 @@ class ExtraMount:
 
 def mounts_of(placed: Placement) -> list[Any]:
     """What a job needs, and nothing beside it."""
-    writable: dict[Path, bool] = {placed.folder: False, **dict.fromkeys(_output_folders(placed), False)}
+    writable: dict[Path, bool] = {placed.folder: False, **dict.fromkeys(output_folders(placed), False)}
     read_only = [placed.launcher_zip, placed.folder / "inputs", *placed.read_in_place()]
     if placed.job.snapshot is not None:
         read_only.append(placed.job.snapshot)
@@ -61,7 +61,7 @@ def mounts_of(placed: Placement) -> list[Any]:
     return [ExtraMount(str(path), str(path), only).as_docker() for path, only in sorted(made.items())]
 
 
-def _output_folders(placed: Placement) -> list[Path]:
+def output_folders(placed: Placement) -> list[Path]:
     """Folders that are there before the script starts; of an output that it makes itself, the one above."""
     folders = []
     for path, is_made_before in placed.written_in_place():
