@@ -152,8 +152,11 @@ import glob, os, sys
 secret = {secret[::-1]!r}[::-1]
 found = [name for name, value in os.environ.items() if secret in value or "AIRFLOW" in name]
 for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline") + ["/proc/self/mountinfo"]:
-    if secret.encode() in open(path, "rb").read():
-        found.append(path)
+    try:
+        if secret.encode() in open(path, "rb").read():
+            found.append(path)
+    except OSError:
+        pass
 for top in ({str(tmp_path)!r}, "/run", "/etc", "/tmp", "/home", "/root"):
     for folder, folders, files in os.walk(top):
         for name in files:

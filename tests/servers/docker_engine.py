@@ -146,6 +146,71 @@ def running_engine() -> Iterator[tuple[str, bool]]:
     raise problem
 
 
+class RestartableEngine:
+    """An engine of a test's own, that can die and come back with what it had.
+
+    :param folder: Its own, for everything that it writes.
+    """
+
+    def __init__(self, dockerd: Path, folder: Path) -> None:
+        self._folder = folder
+        self.engine = DockerEngine(f"unix://{folder}/docker.sock", IMAGE, True)
+        self._command = _command(dockerd, folder, "overlay2")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers.
+
+        :raises ServerMissing: it does not.
+        """
+        log = self._folder / "log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            )
+        end = time.monotonic() + 30
+        while not _answers(self.engine.url):
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise ServerMissing(f"dockerd does not start:\n{log.read_text(errors='replace')[-2000:]}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """End it as a crash would: its containers are left running."""
+        self._end(signal.SIGKILL)
+        # containerd dies with it, and may stay as a zombie, which the next one would take for a running one.
+        (self._folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """Shut it down in order."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(40)
+            self._process = None
+
+
+@contextmanager
+def restartable_engine() -> Iterator[RestartableEngine]:
+    """Such an engine, with the image, until the block ends; skips the test where it cannot be had."""
+    try:
+        dockerd = find_or_install(_dockerd, "docker.io")
+        if os.geteuid() != 0:
+            raise ServerMissing("Needs root, to start a Docker engine.")
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_roomy_memory()))
+        engine = RestartableEngine(dockerd, folder)
+        try:
+            engine.start()
+            load_image(engine.engine.url)
+            yield engine
+        finally:
+            engine.stop()
+            _remove(folder)
+    except ServerMissing as missing:
+        skip_or_fail(missing)
+
+
 def _clear_remains() -> None:
     """Remove folders of tests that were killed: their engines stopped by themselves, and left them."""
     for parent in filter(None, (_roomy_memory(), tempfile.gettempdir())):
@@ -173,16 +238,20 @@ def _roomy_memory() -> str | None:
     return "/dev/shm" if programs_run and facts.f_bavail * facts.f_frsize > 8 * 2**30 else None
 
 
+def _command(dockerd: Path, folder: Path, driver: str) -> list[str]:
+    return [
+        # Should the tests be killed, it ends as well, and ends its containers.
+        *("setpriv", "--pdeathsig=TERM", str(dockerd), "--host", f"unix://{folder}/docker.sock"),
+        *("--storage-driver", driver, "--data-root", f"{folder}/data"),
+        *("--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"),
+        *("--bridge=none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout", "20"),
+    ]
+
+
 @contextmanager
 def _own_engine(dockerd: Path, folder: Path, driver: str) -> Iterator[str]:
     url = f"unix://{folder}/docker.sock"
-    command = [
-        # Should the tests be killed, it ends as well, and ends its containers.
-        *("setpriv", "--pdeathsig=TERM", str(dockerd), "--host", url, "--storage-driver", driver),
-        *("--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec", "--pidfile", f"{folder}/pid"),
-        *("--bridge=none", "--iptables=false", "--ip6tables=false", "--shutdown-timeout", "20"),
-    ]
-    with running(command, folder / "log", lambda: _answers(url)):
+    with running(_command(dockerd, folder, driver), folder / "log", lambda: _answers(url)):
         try:
             yield url
         finally:

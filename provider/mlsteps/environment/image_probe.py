@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.data.stores import FolderStore
 from mlsteps.exceptions import EnvironmentBuildError
+from mlsteps.reuse.process import process_facts
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
+# What a container of ours is for is told by other labels; by this one it is found when its worker has ended.
+WORKER_LABEL = "mlsteps.worker"
 _FORMAT = 1
 _SECONDS = 120
 _PROBE = (
@@ -107,7 +110,11 @@ def _run(client: DockerClient, name: str, id: str, digest: str, platform: str) -
 
 def _output(client: DockerClient, image: str, command: list[str]) -> tuple[str, Any]:
     container = client.containers.create(
-        image, command[1:], entrypoint=command[:1], network_mode="none", labels={"mlsteps": "probe"}
+        image,
+        command[1:],
+        entrypoint=command[:1],
+        network_mode="none",
+        labels={"mlsteps": "probe", WORKER_LABEL: json.dumps(dict(process_facts()))},
     )
     try:
         container.start()

@@ -8,26 +8,30 @@ import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.docker.limits import ContainerLimits
+from mlsteps.compute.docker.sweeping import remove
 from mlsteps.compute.job import JobWatcher
 from mlsteps.compute.lines import LineReader
 from mlsteps.compute.local_process import JournalTail, supervisor_is_gone
+from mlsteps.environment.image_probe import WORKER_LABEL
 from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.result import JobResult
-from mlsteps.reuse.process import has_ended, process_facts
+from mlsteps.reuse.process import process_facts
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 JOB_LABEL = "mlsteps.job"
-_WORKER_LABEL = "mlsteps.worker"
 _STREAMS = {1: "stdout", 2: "stderr"}
 _POLL_SECONDS = 1.0
 # The launcher is asked to end the script and has until then; Airflow kills a task five seconds after asking.
 _PATIENCE = 4.3
+_ASK_AGAIN_SECONDS = 0.5
+_KILLED = 137
 
 
 class JobContainer:
@@ -66,7 +70,7 @@ class JobContainer:
             "user": user,
             "working_dir": working_directory,
             "stdin_open": True,
-            "labels": {JOB_LABEL: job, _WORKER_LABEL: json.dumps(dict(process_facts()))},
+            "labels": {JOB_LABEL: job, WORKER_LABEL: json.dumps(dict(process_facts()))},
             "host_config": self._api.create_host_config(
                 mounts=list(mounts),
                 network_mode=network_mode,
@@ -84,20 +88,24 @@ class JobContainer:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
 
+        if watcher.stopped:
+            return JobResult(stopped="terminated")
         container = ""
         try:
             container = self._api.create_container(**self._settings)["Id"]
             self._follow(container, watcher, journal)
-            state = self._api.inspect_container(container)["State"]
+            state = self._state(container)
         except (DockerException, RequestException) as error:
             raise ComputeTargetException(f"The Docker engine failed: {error}{_advice(str(error))}") from None
         finally:
             watcher.stop_with(None)
             if container:
-                self._remove(container)
+                remove(self._api, container)
         return self._ended(state, watcher)
 
     def _follow(self, container: str, watcher: JobWatcher, journal: Path) -> None:
+        from docker.errors import NotFound
+
         socket = self._api.attach_socket(
             container, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
         )
@@ -124,10 +132,12 @@ class JobContainer:
                     events.poll()
                     if supervisor_is_gone(watcher):
                         watcher.stop()
+                    stopping.ask_again()
                     if stopping.is_overdue:
                         break
             if not stopping.is_overdue:
-                self._api.wait(container)
+                with contextlib.suppress(NotFound):
+                    self._api.wait(container)
         except BaseException:
             # Whatever happens here, the script must not go on alone.
             with contextlib.suppress(Exception):
@@ -136,9 +146,20 @@ class JobContainer:
         finally:
             socket.close()
 
+    def _state(self, container: str) -> dict[str, Any]:
+        from docker.errors import NotFound
+
+        try:
+            state: dict[str, Any] = self._api.inspect_container(container)["State"]
+        except NotFound:  # whoever removes one that runs kills it
+            return {"ExitCode": _KILLED}
+        return state
+
     def _ended(self, state: dict[str, Any], watcher: JobWatcher) -> JobResult:
         if self._result.is_file():
             result = JobResult.from_json(self._result.read_text("utf-8"))
+            if result.stopped == "terminated" and not watcher.stopped:
+                return replace(result, stopped=None, error=_told_of_outside("stopped"))
             if state.get("OOMKilled") and not result.succeeded and not watcher.stopped:
                 return _told_of_memory(result, self._limits)
             return result
@@ -146,18 +167,12 @@ class JobContainer:
             return JobResult(stopped="terminated")
         if state.get("OOMKilled"):
             return _told_of_memory(JobResult(signal="SIGKILL"), self._limits)
-        if state.get("ExitCode") == 137:
-            return JobResult(
-                error="The container was killed from outside: by somebody, or with the Docker engine."
-            )
+        if state.get("ExitCode") == _KILLED:
+            return JobResult(error=_told_of_outside("killed"))
         raise ComputeTargetException(
             f"The container ended with exit code {state.get('ExitCode')} and left no result; see its output "
             f"above. {state.get('Error') or ''}".rstrip()
         )
-
-    def _remove(self, container: str) -> None:
-        with contextlib.suppress(Exception):  # then a later sweep does it; the job's result stands
-            self._api.remove_container(container, force=True, v=True)
 
 
 class _Stopping:
@@ -167,27 +182,28 @@ class _Stopping:
         self._api = api
         self._container = container
         self._asked: float | None = None
+        self._last = 0.0
 
     def ask(self) -> None:
         """Ask the launcher to end the script."""
         if self._asked is None:
             self._asked = time.monotonic()
-            with contextlib.suppress(Exception):  # it has ended
-                self._api.kill(self._container, "SIGTERM")
+            self._signal()
+
+    def ask_again(self) -> None:
+        """Repeat it: a container's first process never gets signals that came before it listened to them."""
+        if self._asked is not None and time.monotonic() - self._last > _ASK_AGAIN_SECONDS:
+            self._signal()
+
+    def _signal(self) -> None:
+        self._last = time.monotonic()
+        with contextlib.suppress(Exception):  # it has ended
+            self._api.kill(self._container, "SIGTERM")
 
     @property
     def is_overdue(self) -> bool:
         """Whether it should have ended by now."""
         return self._asked is not None and time.monotonic() - self._asked > _PATIENCE
-
-
-def sweep(engine: DockerClient) -> None:
-    """Remove containers of jobs whose worker, on this machine, has ended."""
-    with contextlib.suppress(Exception):  # somebody else removes them at this moment; nothing depends on it
-        for found in engine.api.containers(all=True, filters={"label": [JOB_LABEL]}):
-            if has_ended(json.loads(found["Labels"].get(_WORKER_LABEL) or "{}")):
-                with contextlib.suppress(Exception):
-                    engine.api.remove_container(found["Id"], force=True, v=True)
 
 
 def _read(socket: Any, printed: queue.Queue[tuple[int, bytes] | None]) -> None:
@@ -204,9 +220,11 @@ def _read(socket: Any, printed: queue.Queue[tuple[int, bytes] | None]) -> None:
         printed.put(None)
 
 
-def _told_of_memory(result: JobResult, limits: ContainerLimits) -> JobResult:
-    from dataclasses import replace
+def _told_of_outside(what: str) -> str:
+    return f"The container was {what} from outside: by somebody, or with the Docker engine."
 
+
+def _told_of_memory(result: JobResult, limits: ContainerLimits) -> JobResult:
     from rich.filesize import decimal
 
     limit = f"its limit of {decimal(limits.memory)}" if limits.memory else "what the machine has"

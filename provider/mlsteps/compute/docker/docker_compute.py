@@ -128,9 +128,10 @@ class DockerCompute(ComputeTarget):
 
     def run(self, job: StepJob, watcher: JobWatcher) -> JobOutcome:
         """Run a job in a container of its own; see :meth:`ComputeTarget.run`."""
-        from mlsteps.compute.docker.container import JobContainer, sweep
+        from mlsteps.compute.docker.container import JobContainer
         from mlsteps.compute.docker.engine import connected
         from mlsteps.compute.docker.mounts import mounts_of, output_folders
+        from mlsteps.compute.docker.sweeping import sweep
         from mlsteps.compute.input_cache import InputCache
         from mlsteps.compute.placement import Interpreter, Placement, describe_environment
         from mlsteps.compute.scratch import ScratchFolder
@@ -164,7 +165,7 @@ class DockerCompute(ComputeTarget):
                     image=image.id,
                     command=[image.python, "-I", "-S", str(placed.launcher_zip), str(job_file)],
                     mounts=[*mounts, *(extra.as_docker() for extra in self.extra_mounts)],
-                    limits=self.limits.or_else(job.resources, int(engine.info()["NCPU"])),
+                    limits=self.limits.or_else(job.resources, lambda: int(engine.info()["NCPU"])),
                     user=user,
                     network_mode=self.network_mode,
                     working_directory=str(folder),

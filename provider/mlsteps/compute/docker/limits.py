@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -60,15 +60,15 @@ class ContainerLimits:
             {name: value for name, value in given.items() if value is not None},
         )
 
-    def or_else(self, resources: Resources, processors: int) -> ContainerLimits:
+    def or_else(self, resources: Resources, processors: Callable[[], int]) -> ContainerLimits:
         """These, and where there are none what a job asks for, as far as the engine has it.
 
-        :param processors: How many the engine has; more cannot be given.
+        :param processors: Tells how many the engine has, as more cannot be given; asked if it matters.
         """
         cpus = self.cpus if self.cpus is not None else resources.cpu
         return replace(
             self,
-            cpus=min(cpus, processors) if cpus is not None else None,
+            cpus=min(cpus, processors()) if cpus is not None else None,
             memory=self.memory if self.memory is not None else resources.memory,
             shm=self.shm if self.shm is not None else resources.shm,
             gpus=self.gpus if self.gpus is not None else resources.gpus or None,
