@@ -23,6 +23,7 @@ from rich.table import Table
 sys.path[0] = str(Path(__file__).resolve().parents[1])  # as for the tests: this folder is the package "bench"
 
 from bench import budgets  # noqa: E402
+from bench.containers import containers  # noqa: E402
 from bench.edits import edits  # noqa: E402
 from bench.environments import environments  # noqa: E402
 from bench.hashing import hashing  # noqa: E402
@@ -60,6 +61,7 @@ def main() -> int:
             "transfers": lambda: transfers(folder, 2 if quick else 5, tell),
             "listings": lambda: listings(folder, tell),
             "environments": lambda: environments(folder, 2 if quick else 7, tell),
+            "containers": lambda: containers(folder, 3 if quick else 15, tell),
         }
         for part in options.only or parts:
             lines += parts[part]()
@@ -94,6 +96,7 @@ def _options() -> argparse.Namespace:
             "transfers",
             "listings",
             "environments",
+            "containers",
         ],
         help="a part; may be repeated",
     )

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from bench.containers import containers
 from bench.dag_files import write_dag_file
 from bench.launcher_data import launcher_data
 from bench.listings import listings
 from bench.processes import probe
+from servers.docker_engine import DockerEngine
 
 TRIES = 3
 
@@ -99,3 +101,15 @@ def test_the_launcher_moves_data_about_as_fast_as_the_sdk(tmp_path: Path) -> Non
     lines = launcher_data(tmp_path, 1, lambda text: None, size=20_000_000)
     assert [line.what for line in lines] == ["launcher: input of 20 MB", "launcher: output of 20 MB"]
     assert all(line.value < 20 for line in lines)  # so little data is mostly the launcher's start
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("docker")
+@pytest.mark.timeout(300)
+def test_a_job_in_a_container_takes_little_longer_than_docker_run(
+    tmp_path: Path, docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.url)
+    [line] = containers(tmp_path, 3, lambda text: None)
+    assert line.what == "a job in a container"
+    assert line.value < 2
