@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,18 @@ def test_a_helper_may_clean_up_after_the_script(launcher: Launcher) -> None:
     assert (launcher.folder / "kept" / "outputs" / "cleaned").exists()
 
 
+@pytest.fixture
+def signals_count() -> Iterator[None]:
+    """Tests that are run in the background ignore some signals, and so would what they start."""
+    ignored = [n for n in (signal.SIGINT, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
+
+
+@pytest.mark.usefixtures("signals_count")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_stops_everything(launcher: Launcher, number: signal.Signals) -> None:
     launcher.shell("echo o >outputs/o; " + FAMILY + "touch ready; wait")
