@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
 from bench.budgets import Line, Tell
-from bench.processes import interleaved, median, median_of
+from bench.processes import interleaved, median, median_of, probe
 from compute.jobs import Bench
 from mlsteps.compute import DockerCompute
 from servers.debian import ServerMissing
@@ -23,15 +24,20 @@ _SCRIPT = "print('on')"
 def containers(folder: Path, repetitions: int, tell: Tell) -> list[Line]:
     """A job of :class:`DockerCompute`, from its start until its outputs are known, against ``docker run``.
 
-    Says nothing where there is no Docker engine and none can be started.
+    And what a task's process takes to import Docker's SDK, which the job's time is without.
     """
+    importing = median(
+        [probe(folder, "imports", "import docker")["seconds"][0] for _ in range(min(repetitions, 5))]
+    )
+    sdk = Line("import docker", "by itself, once in a task's process", importing, "s")
+    if shutil.which("docker") is None:
+        return [Line("a job in a container", "not measured: no docker command here", 0, "s"), sdk]
     try:
         with running_engine() as (url, _):
             load_image(url)
-            return [_added(folder / "containers", repetitions, tell, url)]
+            return [_added(folder / "containers", repetitions, tell, url), sdk]
     except ServerMissing as missing:
-        tell(str(missing))
-        return []
+        return [Line("a job in a container", f"not measured: {missing}", 0, "s"), sdk]
 
 
 def _added(folder: Path, repetitions: int, tell: Tell, url: str) -> Line:

@@ -110,6 +110,7 @@ def test_a_job_in_a_container_takes_little_longer_than_docker_run(
     tmp_path: Path, docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", docker_engine.url)
-    [line] = containers(tmp_path, 3, lambda text: None)
-    assert line.what == "a job in a container"
-    assert line.value < 2
+    job, sdk = containers(tmp_path, 3, lambda text: None)
+    assert (job.what, sdk.what) == ("a job in a container", "import docker")
+    assert set(job.details) == {"docker run", "DockerCompute"}
+    assert job.value < 2

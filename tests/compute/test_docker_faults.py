@@ -17,6 +17,7 @@ import pytest
 
 from compute.jobs import Bench
 from mlsteps.compute import DockerCompute, JobOutcome
+from mlsteps.compute.docker.container import JOB_LABEL
 from mlsteps.environment.image_probe import WORKER_LABEL
 from mlsteps.exceptions import ComputeTargetException
 from servers.docker_engine import DockerEngine, RestartableEngine, restartable_engine
@@ -118,32 +119,50 @@ if where:
         owner = getattr(owner, part)
     setattr(owner, name.split(".")[-1], die)
 else:
-    jobs.bench.watcher.on_line = die
+    jobs.bench.watcher.on_line = lambda stream, line: stream == "stdout" and die()
 jobs.bench.put("data/a.txt", "abc")
 jobs.run(WRITE if where else SLOW, "first", inputs=(jobs.bench.reads("data", "data/a.txt", "download"),))
 """
 
 
-@pytest.mark.parametrize(
-    ("where", "name"),
-    [
-        pytest.param("docker.models.containers", "Container.start", id="looking at the image"),
-        pytest.param("mlsteps.compute.placement", "stage_input", id="staging"),
-        pytest.param("docker", "APIClient.start", id="before the script starts"),
-        pytest.param("", "", id="running"),
-        pytest.param("docker", "APIClient.wait", id="at the script's end"),
-        pytest.param("mlsteps.compute.placement", "Placement._publish", id="publishing"),
-    ],
-)
-def test_a_worker_that_is_killed_leaves_nothing_for_long(jobs: Jobs, where: str, name: str) -> None:
-    engine = jobs.engine
+def kill_worker(jobs: Jobs, where: str, name: str) -> None:
+    """Run the job "first" in a worker that is killed when it comes to a function; "" is at its output."""
     worker = subprocess.run(
-        [sys.executable, "-c", WORKER, str(jobs.root), engine.url, engine.image, where, name],
+        [sys.executable, "-c", WORKER, str(jobs.root), jobs.engine.url, jobs.engine.image, where, name],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         stderr=subprocess.PIPE,
         timeout=60,
     )
     assert worker.returncode == -signal.SIGKILL, worker.stderr.decode()
+
+
+def test_a_worker_that_is_killed_while_it_looks_at_an_image_leaves_nothing_for_long(jobs: Jobs) -> None:
+    kill_worker(jobs, "docker", "APIClient.start")
+    with jobs.engine.client() as client:
+        [left] = [client.containers.get(id) for id in jobs.containers()]
+    assert left.labels["mlsteps"] == "probe"
+    jobs.check_next()
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "left"),
+    [
+        pytest.param("mlsteps.compute.placement", "stage_input", 0, id="staging"),
+        pytest.param("docker", "APIClient.start", 1, id="before the script starts"),
+        pytest.param("", "", 1, id="running"),
+        pytest.param("docker", "APIClient.wait", 1, id="at the script's end"),
+        pytest.param("docker", "APIClient.remove_container", 1, id="removing"),
+        pytest.param("mlsteps.compute.placement", "Placement._publish", 0, id="publishing"),
+    ],
+)
+def test_a_worker_that_is_killed_leaves_nothing_for_long(
+    jobs: Jobs, where: str, name: str, left: int
+) -> None:
+    jobs.check_next("before")  # what is known of the image is known from here on
+    kill_worker(jobs, where, name)
+    with jobs.engine.client() as client:
+        found = [client.containers.get(id).labels[JOB_LABEL] for id in jobs.containers()]
+    assert found == ["first"] * left
     jobs.check_next()
 
 
@@ -338,13 +357,8 @@ def test_what_a_script_leaves_running_ends_with_it(jobs: Jobs) -> None:
 
 
 def test_an_id_is_used_again_while_a_container_with_it_is_still_there(jobs: Jobs) -> None:
-    engine = jobs.engine
-    worker = subprocess.run(
-        [sys.executable, "-c", WORKER, str(jobs.root), engine.url, engine.image, "docker", "APIClient.start"],
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
-        timeout=60,
-    )
-    assert worker.returncode == -signal.SIGKILL
+    jobs.check_next("before")
+    kill_worker(jobs, "docker", "APIClient.start")
     assert len(jobs.containers()) == 1
     outcome = jobs.run(WRITE, "first")
     assert outcome.error is None and jobs.bench.store.read("made/first") == b"whole"
