@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 from compute.jobs import Bench
 from mlsteps.compute import DockerCompute, JobOutcome
 from mlsteps.compute.docker.container import JOB_LABEL
+from mlsteps.data.stores import FolderStore
 from mlsteps.environment.image_probe import WORKER_LABEL
 from mlsteps.exceptions import ComputeTargetException
 from servers.docker_engine import DockerEngine, RestartableEngine, restartable_engine
@@ -202,9 +204,9 @@ def test_a_stop_at_the_moment_of_the_start_is_not_lost(
 ) -> None:
     from docker import APIClient
 
+    others = Jobs(tmp_path, docker_engine)
+    others.check_next("before")  # what is known of the image is known from here on
     jobs = Jobs(tmp_path, docker_engine, cpus=0.05)  # so slow that the signal comes before Python listens
-    jobs.check_next("before")  # what is known of the image is known from here on
-    jobs.bench = Bench(tmp_path, jobs.target)
     start, stopped_at = APIClient.start, list[float]()
 
     def start_and_stop(api: Any, container: str) -> None:
@@ -217,7 +219,7 @@ def test_a_stop_at_the_moment_of_the_start_is_not_lost(
     assert time.monotonic() - stopped_at[0] < 4
     assert outcome.error == "The script was stopped because its task was."
     monkeypatch.undo()
-    jobs.check_next()
+    others.check_next()
 
 
 def test_a_stop_while_outputs_are_published_leaves_the_next_try_free(
@@ -281,6 +283,26 @@ def test_a_full_disk_fails_the_try_and_says_so(jobs: Jobs, tmp_path: Path) -> No
     jobs.check_next()
 
 
+def test_a_full_disk_of_the_store_fails_the_try_and_no_file_of_it_is_cut_short(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    with small_disk(tmp_path / "small", 2):
+        store = FolderStore(tmp_path / "small/store")
+        output = replace(jobs.bench.writes("out", "made/first", collect_from="here"), store=store)
+        script = """
+import os
+os.mkdir("here")
+for name in "abc":
+    open("here/" + name, "wb").write(bytes(1 << 20))
+"""
+        with pytest.raises(OSError, match="No space left on device"):
+            jobs.run(script, "first", outputs=(output,))
+        files = [path for path in (tmp_path / "small").rglob("*") if path.is_file()]
+        assert all(path.stat().st_size == 1 << 20 for path in files), files
+        assert jobs.containers() == []
+    jobs.check_next()
+
+
 @pytest.fixture
 def own_engine() -> Iterator[RestartableEngine]:
     with restartable_engine() as engine:
@@ -312,7 +334,7 @@ def test_an_engine_that_dies_fails_the_try_and_the_next_one_succeeds(
 
 def test_jobs_run_beside_each_other(jobs: Jobs) -> None:
     other = Jobs(jobs.root, jobs.engine)
-    ends = [one.begin(SLOW.replace("60", "2"), id) for one, id in ((jobs, "one"), (other, "two"))]
+    ends = [one.begin(SLOW.replace("60", "1.5"), id) for one, id in ((jobs, "one"), (other, "two"))]
     assert len(jobs.containers()) == 2
     for end in ends:
         assert end().error is None
