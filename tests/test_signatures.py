@@ -164,6 +164,10 @@ DATA_FACTORY_COMPUTE = {
     "provisioning_configuration": "location=None",
     "attach_configuration": "resource_group=None, factory_name=None, resource_id=None",
 }
+REMOTE_COMPUTE = {
+    "attach_configuration": "username, subscription_id=None, resource_group=None, vm_name=None, "
+    "resource_id=None, address=None, ssh_port=22, password='', private_key_file='', private_key_passphrase=''",
+}
 EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.Workspace, WORKSPACE),
     (mlsteps.Datastore, DATASTORE),
@@ -184,6 +188,7 @@ EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.ComputeTarget, COMPUTE_TARGET),
     (mlsteps.AmlCompute, AML_COMPUTE),
     (mlsteps.DataFactoryCompute, DATA_FACTORY_COMPUTE),
+    (mlsteps.RemoteCompute, REMOTE_COMPUTE),
 ]
 CASES = [(kind, name, text) for kind, methods in EXPECTED for name, text in methods.items()]
 

@@ -35,6 +35,7 @@ _PUBLIC = {
     "PipelineRun": "mlsteps.runs",
     "PortDataReference": "mlsteps.data",
     "PythonScriptStep": "mlsteps.steps",
+    "RemoteCompute": "mlsteps.compute",
     "ReuseSensor": "mlsteps.sensors",
     "Run": "mlsteps.run",
     "RunConfiguration": "mlsteps.environment",
@@ -71,6 +72,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "PipelineRun",
     "PortDataReference",
     "PythonScriptStep",
+    "RemoteCompute",
     "ReuseSensor",
     "Run",
     "RunConfiguration",
@@ -85,7 +87,14 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
 ]
 
 if TYPE_CHECKING:
-    from mlsteps.compute import AmlCompute, ComputeTarget, DataFactoryCompute, DockerCompute, LocalCompute
+    from mlsteps.compute import (
+        AmlCompute,
+        ComputeTarget,
+        DataFactoryCompute,
+        DockerCompute,
+        LocalCompute,
+        RemoteCompute,
+    )
     from mlsteps.data import (
         DataPath,
         DataPathComputeBinding,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobSuspended, JobWatcher, StepJob
     from mlsteps.compute.kinds import create_compute_target
     from mlsteps.compute.local import LocalCompute
+    from mlsteps.compute.remote import RemoteCompute
     from mlsteps.compute.resources import Resources
     from mlsteps.compute.retired import (
         AdlaCompute,
@@ -50,6 +51,7 @@ __all__ = [
     "JobWatcher",
     "KustoCompute",
     "LocalCompute",
+    "RemoteCompute",
     "Resources",
     "StepJob",
     "SynapseCompute",
@@ -74,6 +76,7 @@ _LATER = {
     "JobWatcher": "mlsteps.compute.job",
     "KustoCompute": "mlsteps.compute.retired",
     "LocalCompute": "mlsteps.compute.local",
+    "RemoteCompute": "mlsteps.compute.remote",
     "Resources": "mlsteps.compute.resources",
     "StepJob": "mlsteps.compute.job",
     "SynapseCompute": "mlsteps.compute.retired",

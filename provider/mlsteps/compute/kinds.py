@@ -12,6 +12,7 @@ from mlsteps.exceptions import ComputeTargetException
 KINDS: dict[str, tuple[str, str]] = {
     "local": ("mlsteps.compute.local", "LocalCompute"),
     "docker": ("mlsteps.compute.docker", "DockerCompute"),
+    "remote": ("mlsteps.compute.remote", "RemoteCompute"),
     "amlcompute": ("mlsteps.compute.aml_compute", "AmlCompute"),
     "datafactory": ("mlsteps.compute.data_factory", "DataFactoryCompute"),
 }

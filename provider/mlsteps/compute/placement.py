@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from mlsteps.compute.base import PYTHON
@@ -17,6 +17,7 @@ from mlsteps.compute.staging import stage_input
 from mlsteps.compute.tokens import substitute
 from mlsteps.compute.uploads import collect_output
 from mlsteps.environment import EnvironmentLock, EnvironmentPlan
+from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.job import Job, OutputSpec
 from mlsteps.launcher.manifest import Manifest, read_manifest
 from mlsteps.launcher.package import build_launcher_zip
@@ -49,11 +50,26 @@ class Interpreter:
     described: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """Another machine, which the job's folder is sent to and fetched from, and which shares none with this one.
+
+    :param folder: Where it stands there.
+    :param launcher_zip, snapshot: Where these stand there.
+    """
+
+    folder: PurePosixPath
+    launcher_zip: str
+    snapshot: str | None
+
+
 class Placement:
     """One job in folders of this machine: where everything of it stands.
 
     :param folder: For this job alone.
     :param extra_variables: Of the job's environment.
+    :param elsewhere: Where the script runs, if not on this machine.
+    :raises ComputeTargetException: an input or output needs a path that the other machine's folder has not.
     """
 
     def __init__(
@@ -63,7 +79,9 @@ class Placement:
         interpreter: Interpreter,
         input_cache: InputCache,
         extra_variables: Mapping[str, str],
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self.elsewhere = elsewhere
         self.job = job
         self.folder = folder
         self.input_cache = input_cache
@@ -121,8 +139,24 @@ class Placement:
 
     # Where things stand
 
+    def seen(self, path: Path) -> str:
+        """The script's path of what stands here at ``path``."""
+        if self.elsewhere is None:
+            return str(path)
+        try:
+            return str(self.elsewhere.folder / path.relative_to(self.folder).as_posix())
+        except ValueError:
+            raise ComputeTargetException(
+                f"Job {self.job.id}: {str(path)!r} is outside of the job's folder, and the script runs on "
+                f"another machine. Make path_on_compute relative to the working directory."
+            ) from None
+
+    def _local_path(self, port: JobInput | JobOutput) -> Path | None:
+        """Where the script may use it in place, or None."""
+        return port.store.local_path(port.path) if self.elsewhere is None else None
+
     def _input_path(self, port: JobInput) -> Path:
-        in_place = port.store.local_path(port.path)
+        in_place = self._local_path(port)
         if port.mode != "download" and in_place is not None and port.path_on_compute is None:
             return in_place
         name = Path(port.path).name or port.name
@@ -134,23 +168,23 @@ class Placement:
         """What arguments and variables hold: its path; of a dataset for direct use, its id (SDK v1 rule)."""
         if port.mode == "direct" and port.dataset is not None:
             return str(port.dataset["id"])
-        return str(self.input_paths[port.name])
+        return self.seen(self.input_paths[port.name])
 
     def _output_path(self, port: JobOutput) -> Path:
         if port.collect_from is not None:
             return self.working_directory / port.collect_from
-        in_place = port.store.local_path(port.path)
+        in_place = self._local_path(port)
         return in_place if in_place is not None else self.folder / "outputs" / port.name
 
     def _in_place(self, port: JobOutput) -> bool:
-        return self.output_paths[port.name] == port.store.local_path(port.path)
+        return self.output_paths[port.name] == self._local_path(port)
 
     def read_in_place(self) -> list[Path]:
         """What the script reads outside of the job's folder."""
         return [
             path
             for port in self.job.inputs
-            if (path := self.input_paths[port.name]) == port.store.local_path(port.path)
+            if (path := self.input_paths[port.name]) == self._local_path(port)
         ]
 
     def written_in_place(self) -> list[tuple[Path, bool]]:
@@ -163,12 +197,12 @@ class Placement:
 
     def _command_and_variables(self) -> tuple[tuple[str, ...], dict[str, str]]:
         tokens = {port.token: self._input_text(port) for port in self.job.inputs}
-        tokens |= {port.token: str(self.output_paths[port.name]) for port in self.job.outputs}
+        tokens |= {port.token: self.seen(self.output_paths[port.name]) for port in self.job.outputs}
         command = [substitute(word, tokens) for word in self.job.command]
         if command[0] == PYTHON:
             command[0] = self._interpreter.python
         variables = {port.variable: self._input_text(port) for port in self.job.inputs}
-        variables |= {port.variable: str(self.output_paths[port.name]) for port in self.job.outputs}
+        variables |= {port.variable: self.seen(self.output_paths[port.name]) for port in self.job.outputs}
         for name, value in {**self._extra_variables, **self.job.variables}.items():
             variables[name] = substitute(value, tokens)
         return tuple(command), variables
@@ -178,18 +212,18 @@ class Placement:
         environment = self.environment
         environment.setdefault("PYTHONUNBUFFERED", "1")
         # As with python -m: a script in a sub-folder still imports what lies at the snapshot's root.
-        path = [str(self.working_directory)]
+        path = [self.seen(self.working_directory)]
         if self._interpreter.own:
             # Absolute, because the script works in another folder than the worker.
             own = os.environ.get("PYTHONPATH", "")
             path += [os.path.abspath(entry) for entry in own.split(os.pathsep) if entry]
         else:
-            path += [str(self.launcher_zip)]
+            path += [self.elsewhere.launcher_zip if self.elsewhere else str(self.launcher_zip)]
             environment["PATH"] = os.pathsep.join(
                 [str(Path(self._interpreter.python).parent), environment.get("PATH", "")]
             )
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [*path, environment.get("PYTHONPATH", "")]))
-        environment[RUN_DIRECTORY_VARIABLE] = str(self.run_directory)
+        environment[RUN_DIRECTORY_VARIABLE] = self.seen(self.run_directory)
 
     # What happens before the script
 
@@ -198,12 +232,12 @@ class Placement:
         (self.run_directory / UPLOADS_FOLDER).mkdir()
         context = RunContext(
             **self.job.context,
-            working_directory=str(self.working_directory),
+            working_directory=self.seen(self.working_directory),
             inputs={
-                port.name: InputPath(port.mode, str(self.input_paths[port.name]), port.dataset)
+                port.name: InputPath(port.mode, self.seen(self.input_paths[port.name]), port.dataset)
                 for port in self.job.inputs
             },
-            outputs={name: str(path) for name, path in self.output_paths.items()},
+            outputs={name: self.seen(path) for name, path in self.output_paths.items()},
         )
         (self.run_directory / CONTEXT_FILE).write_text(context.to_json(), "utf-8")
 
@@ -211,7 +245,7 @@ class Placement:
         """Fetch inputs that are not read in place."""
         for port in self.job.inputs:
             target = self.input_paths[port.name]
-            if target != port.store.local_path(port.path):
+            if target != self._local_path(port):
                 stage_input(
                     port,
                     target,
@@ -223,24 +257,29 @@ class Placement:
     def _launcher_job(self) -> Job:
         return Job(
             command=self.command,
-            working_directory=str(self.working_directory),
-            snapshot=str(self.job.snapshot) if self.job.snapshot else None,
+            working_directory=self.seen(self.working_directory),
+            snapshot=self._snapshot(),
             environment=self.environment,
             outputs=tuple(
                 OutputSpec(
                     port.name,
-                    str(self.output_paths[port.name]),
+                    self.seen(self.output_paths[port.name]),
                     port.create_directory,
-                    str(self.manifests / f"{port.name}.json"),
+                    self.seen(self.manifests / f"{port.name}.json"),
                 )
                 for port in self.job.outputs
             ),
-            keep_to=str(self.kept / "files"),
-            log_directory=str(self.kept),
-            result_path=str(self.folder / "result.json"),
+            keep_to=self.seen(self.kept / "files"),
+            log_directory=self.seen(self.kept),
+            result_path=self.seen(self.folder / "result.json"),
             time_limit_seconds=self.job.time_limit,
             lifeline=True,
         )
+
+    def _snapshot(self) -> str | None:
+        if self.elsewhere is not None:
+            return self.elsewhere.snapshot
+        return str(self.job.snapshot) if self.job.snapshot else None
 
     # What happens after it
 

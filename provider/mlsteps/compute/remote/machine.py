@@ -1,0 +1,293 @@
+"""A machine at the other end of an SSH connection: its programs and files."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import posixpath
+import select
+import shlex
+import tarfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mlsteps.compute.lines import LineReader
+from mlsteps.compute.remote.connection import lost, talking
+from mlsteps.compute.remote.tool import tool_zip
+from mlsteps.exceptions import ComputeTargetException
+
+if TYPE_CHECKING:
+    from paramiko import Channel, SSHClient
+
+_SECONDS = 60.0
+_CHUNK = 1 << 16
+_TICK = 0.2
+
+
+class ThereFailed(Exception):
+    """A program there ended with an error; the text is what it said."""
+
+
+class Machine:
+    """Runs programs there and moves files.
+
+    :param name: Of the compute target, for errors.
+    :param python: Its interpreter, with Python 3.9 or newer.
+    :param work_directory: A folder there that is kept; ``~`` is the user's own.
+    :raises ComputeTargetException: it has no such Python or folder, or the connection was lost.
+    """
+
+    def __init__(self, name: str, client: SSHClient, python: str, work_directory: str) -> None:
+        self._where = f"Compute target {name!r}"
+        transport = client.get_transport()
+        assert transport is not None
+        self._transport = transport
+        with talking("opening a session"):
+            self.sftp = client.open_sftp()
+        channel = self.sftp.get_channel()
+        assert channel is not None
+        channel.settimeout(_SECONDS)
+        with talking("looking at it"):
+            self._home = self.sftp.normalize(".")
+        self._python = self.expand(python)
+        self.work_directory = self.expand(work_directory)
+        self._tool = self.keep(tool_zip(), "programs")
+        self.facts = self.probe("")
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection still stands."""
+        return bool(self._transport.is_active())
+
+    def expand(self, path: str) -> str:
+        """With the user's own folder in place of ``~``; what is relative is relative to that folder."""
+        if path == "~" or path.startswith("~/"):
+            return self._home + path[1:]
+        return posixpath.join(self._home, path) if "/" in path else path
+
+    def probe(self, minor: str) -> dict[str, Any]:
+        """What it has: its ``python`` and ``minor`` version, ``uv``, ``variables``; ``wanted`` is a Python."""
+        try:
+            return dict(self.ask("probe", self.work_directory, minor))
+        except ThereFailed as error:
+            raise ComputeTargetException(
+                f"{self._where}: {self._python!r} does not run there, or is too old: {error}. Set python to "
+                f"the path of a Python 3.9 or newer on that machine."
+            ) from None
+
+    def start(self, *words: str) -> Channel:
+        """Start a verb of :mod:`mlsteps.compute.remote.there`."""
+        with talking(f"starting {words[0]!r}"):
+            channel = self._transport.open_session(timeout=_SECONDS)
+            channel.settimeout(_SECONDS)
+            channel.exec_command(f"exec {shlex.join([self._python, '-I', '-S', self._tool, *words])}")
+        return channel
+
+    def ask(
+        self,
+        *words: str,
+        given: bytes = b"",
+        on_line: Callable[[str], None] | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+        stays_open: bool = False,
+    ) -> Any:
+        """Run a verb to its end, and return the JSON that it prints.
+
+        :param given: For its standard input.
+        :param on_line: Gets what it says on standard error.
+        :param stopped: When it says so, its standard input is closed.
+        :param stays_open: Whether that is left open until then.
+        :raises ThereFailed: with what it said.
+        """
+        out, said = bytearray(), list[str]()
+
+        def told(line: str) -> None:
+            said.append(line)
+            if on_line is not None:
+                on_line(line)
+
+        channel = self.start(*words)
+        reader = LineReader(told)
+        with talking(f"running {words[0]!r}"):
+            channel.sendall(given)
+            closed = not stays_open
+            if closed:
+                channel.shutdown_write()
+
+            def look() -> None:
+                nonlocal closed
+                if not closed and stopped():
+                    closed = True
+                    channel.shutdown_write()
+
+            code = follow(channel, out.extend, reader.feed, look)
+        reader.close()
+        if code == -1:
+            raise lost(f"running {words[0]!r}")
+        if code != 0:
+            raise ThereFailed("\n".join(said[-30:]) or f"exit code {code}")
+        return json.loads(out.splitlines()[-1]) if out else None
+
+    # Files
+
+    def keep(self, content: bytes | Path, folder: str) -> str:
+        """The path there of a zip file that is kept between jobs under the hash of its content."""
+        data = content.read_bytes() if isinstance(content, Path) else content
+        path = f"{self.work_directory}/{folder}/{hashlib.sha256(data).hexdigest()[:32]}.zip"
+        with talking("sending files"):
+            try:
+                if self.sftp.stat(path).st_size == len(data):
+                    self.sftp.utime(path, None)
+                    return path
+            except FileNotFoundError:
+                pass
+            part = f"{path}.{uuid.uuid4().hex}"
+            try:
+                self._make_folder(posixpath.dirname(path))
+                self.sftp.putfo(io.BytesIO(data), part, len(data))  # and compares the size
+                self.sftp.posix_rename(part, path)
+            except OSError as error:
+                raise self._unwritable(path, error) from None
+        return path
+
+    def send_tree(self, source: Path, target: str) -> None:
+        """Send a folder's files as one stream into a folder there; number and size of files are compared."""
+        paths = sorted(path for path in source.rglob("*") if path.name != "owner.lock")
+        files = [path.stat().st_size for path in paths if path.is_file()]
+        channel = self.start("receive", target)
+        out, said = bytearray(), bytearray()
+        # Both directions at once: who complains early about a full disk reads no more.
+        thread = threading.Thread(target=_pack, args=(channel, source, paths), daemon=True)
+        thread.start()
+        with talking("sending files"):
+            code = follow(channel, out.extend, said.extend)
+        channel.close()
+        thread.join(_SECONDS)
+        if code == -1:
+            raise lost("sending files")
+        if code != 0:
+            raise self._unwritable(target, said.decode(errors="replace").strip())
+        told = json.loads(out)
+        if (told["files"], told["size"]) != (len(files), sum(files)):
+            raise ComputeTargetException(
+                f"{self._where}: {len(files)} files of {sum(files)} bytes were sent, and {told['files']} of "
+                f"{told['size']} bytes arrived. Try again."
+            )
+
+    def fetch(self, folder: str, names: Sequence[str], target: Path, end: Callable[[], None]) -> None:
+        """Fetch files, and folders with all in them, that lie below a folder there.
+
+        :param end: Called now and then; raises to give up.
+        """
+        channel = self.start("send", folder)
+        with talking("fetching files"):
+            channel.sendall(json.dumps(list(names)).encode())
+            channel.shutdown_write()
+            with tarfile.open(fileobj=_Stream(channel, end), mode="r|") as archive:  # type: ignore[call-overload]
+                try:
+                    for member in archive:
+                        _unpack(archive, member, target)
+                except tarfile.TarError as error:
+                    raise lost("fetching files", error) from None
+            said = bytearray()
+            code = follow(channel, lambda _: None, said.extend)
+        if code != 0:
+            raise ComputeTargetException(
+                f"{self._where}: files of the job cannot be read there: {said.decode(errors='replace').strip()}"
+            )
+
+    def _make_folder(self, path: str) -> None:
+        try:
+            self.sftp.stat(path)
+        except FileNotFoundError:
+            self._make_folder(posixpath.dirname(path))
+            try:
+                self.sftp.mkdir(path, 0o700)
+            except OSError:
+                self.sftp.stat(path)  # somebody else was faster
+
+    def _unwritable(self, path: str, error: object) -> ComputeTargetException:
+        text = str(error)
+        advice = "Set work_directory to a folder that the user of the connection may write to."
+        if "No space left" in text or text in ("Failure", "[Errno None] Failure"):
+            advice = "Is there space left on that disk? Make some, or set work_directory to another disk."
+        return ComputeTargetException(f"{self._where}: {path} cannot be written there: {text}. {advice}")
+
+
+def follow(
+    channel: Channel,
+    on_out: Callable[[bytes], None],
+    on_err: Callable[[bytes], None],
+    tick: Callable[[], None] = lambda: None,
+) -> int:
+    """Hand on what a program prints until it ends; its exit code, -1 if that is not known.
+
+    :param tick: Called several times a second; may raise.
+    """
+    while True:
+        select.select([channel], [], [], _TICK)
+        ended = channel.exit_status_ready()
+        idle = True
+        while channel.recv_ready():
+            on_out(channel.recv(_CHUNK))
+            idle = False
+        while channel.recv_stderr_ready():
+            on_err(channel.recv_stderr(_CHUNK))
+            idle = False
+        tick()
+        if not idle:
+            continue
+        if channel.closed or (ended and channel.eof_received):
+            return int(channel.recv_exit_status())
+        time.sleep(0.02)  # at the end of both streams there is always something to read: nothing
+
+
+class _Stream:
+    """The standard output of a program, for reading a tar stream."""
+
+    def __init__(self, channel: Channel, tick: Callable[[], None]) -> None:
+        self._channel, self._tick = channel, tick
+
+    def read(self, size: int) -> bytes:
+        self._tick()
+        data = bytearray()
+        while len(data) < size and (piece := self._channel.recv(size - len(data))):
+            data += piece
+        return bytes(data)
+
+
+def _pack(channel: Channel, source: Path, paths: Sequence[Path]) -> None:
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+
+    try:
+        with channel.makefile_stdin("wb", _CHUNK) as pipe:
+            with tarfile.open(fileobj=pipe, mode="w|", dereference=True) as archive:
+                archive.inodes = {}  # type: ignore[attr-defined]
+                for path in paths:
+                    archive.inodes.clear()  # type: ignore[attr-defined]  # no hard links: the cache's are ours
+                    archive.add(path, path.relative_to(source).as_posix(), recursive=False, filter=plain)
+    except Exception:  # then the other side says what is wrong, or the channel is closed
+        channel.close()
+
+
+def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
+    path = os.path.normpath(member.name)
+    if os.path.isabs(path) or path.startswith("..") or not member.isfile():
+        raise ComputeTargetException(f"The machine sent {member.name!r}, which is no file of the job.")
+    place = target / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    content: IO[bytes] | None = archive.extractfile(member)
+    assert content is not None
+    place.unlink(missing_ok=True)
+    with place.open("wb") as file:
+        while data := content.read(1 << 20):
+            file.write(data)
