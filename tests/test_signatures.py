@@ -166,7 +166,8 @@ DATA_FACTORY_COMPUTE = {
 }
 REMOTE_COMPUTE = {
     "attach_configuration": "username, subscription_id=None, resource_group=None, vm_name=None, "
-    "resource_id=None, address=None, ssh_port=22, password='', private_key_file='', private_key_passphrase=''",
+    "resource_id=None, address=None, ssh_port=22, password='', private_key_file='', "
+    "private_key_passphrase=''",
 }
 EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.Workspace, WORKSPACE),

@@ -1,4 +1,4 @@
-"""RemoteCompute on jobs of its own, on a real SSH server: what a script sees, what comes back, what is left."""
+"""RemoteCompute on jobs of its own, on a real SSH server: what a script sees, comes back, and is left."""
 
 from __future__ import annotations
 

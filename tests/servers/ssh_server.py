@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlsteps.cli.standalone import free_port
+from mlsteps.environment.machine_settings import installer_variables
 from servers.debian import ServerMissing, find_or_install, folder_of, running
 
 _CONFIG = """\
@@ -29,7 +30,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PrintMotd no
 MaxStartups 100
-SetEnv LANG=C.UTF-8
+SetEnv {variables}
 Subsystem sftp internal-sftp
 """
 
@@ -77,10 +78,17 @@ def ssh_server() -> Iterator[SshServer]:
                 raise ServerMissing(f"ssh-keygen does not run: {error}") from None
         shutil.copyfile(folder / "user_key.pub", folder / "authorized_keys")
         port = free_port()
-        (folder / "config").write_text(_CONFIG.format(port=port, folder=folder))
+        (folder / "config").write_text(_CONFIG.format(port=port, folder=folder, variables=_variables()))
         command = [str(sshd), "-D", "-e", "-f", str(folder / "config")]
         with running(command, folder / "log", lambda: _answers(port)):
             yield SshServer(port, folder)
+
+
+def _variables() -> str:
+    """What a user's shell would set there: a language, and what this machine's installers need."""
+    own = ("SSL_CERT", "PIP_", "UV_", "HTTP", "http", "NO_PROXY", "no_proxy", "REQUESTS_CA", "CURL_CA")
+    found = {name: value for name, value in installer_variables(False).items() if name.startswith(own)}
+    return " ".join(f'"{name}={value}"' for name, value in {"LANG": "C.UTF-8", **found}.items() if value)
 
 
 def _find() -> Path | None:

@@ -52,7 +52,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Another machine, which the job's folder is sent to and fetched from, and which shares none with this one.
+    """Another machine that shares no folder with this one: the job's is sent there, and fetched back.
 
     :param folder: Where it stands there.
     :param launcher_zip, snapshot: Where these stand there.

@@ -69,7 +69,7 @@ def installed_packages(path: Iterable[str]) -> dict[str, str]:
 
 
 def packages_listed(folders: Iterable[Iterable[str]]) -> dict[str, str]:
-    """As :func:`installed_packages`, of folders that somebody else listed, in the order of the search path."""
+    """As ``installed_packages``, of folders that somebody else listed, in the order of the search path."""
     found: dict[str, str] = {}
     for names in folders:
         for name in sorted(names):

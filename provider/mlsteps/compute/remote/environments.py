@@ -25,7 +25,7 @@ def check_plan(where: str, plan: EnvironmentPlan) -> None:
     """
     if plan.kind is EnvironmentKind.CONTAINER:
         raise ComputeTargetException(
-            f"{where}: the step's environment is a container image, and scripts there run without containers. "
+            f"{where}: the step's environment is a container image, and scripts there run without. "
             f"Use a compute target of type docker, or an environment of packages."
         )
 
@@ -66,8 +66,8 @@ def python_there(
     wanted, uv = machine.probe(minor)["wanted"], machine.facts["uv"]
     if wanted is None and uv is None:
         raise EnvironmentBuildError(
-            f"{plan.spec} needs Python {minor}, and the machine has neither python{minor} nor uv. Install one "
-            f"of them there, or ask for Python {machine.facts['minor']}."
+            f"{plan.spec} needs Python {minor}, and the machine has neither python{minor} nor uv. Install "
+            f"one of them there, or ask for Python {machine.facts['minor']}."
         )
 
     def told(line: str) -> None:

@@ -59,6 +59,7 @@ class Machine:
         self.work_directory = self.expand(work_directory)
         self._tool = self.keep(tool_zip(), "programs")
         self.facts = self.probe("")
+        self._python = str(self.facts["python"])  # what was asked for may be a script that looks for one
 
     @property
     def is_connected(self) -> bool:
@@ -68,11 +69,14 @@ class Machine:
     def expand(self, path: str) -> str:
         """With the user's own folder in place of ``~``; what is relative is relative to that folder."""
         if path == "~" or path.startswith("~/"):
-            return self._home + path[1:]
+            return f"{self._home}{path[1:]}"
         return posixpath.join(self._home, path) if "/" in path else path
 
     def probe(self, minor: str) -> dict[str, Any]:
-        """What it has: its ``python`` and ``minor`` version, ``uv``, ``variables``; ``wanted`` is a Python."""
+        """What it has: ``python`` and its ``minor`` version, ``uv``, ``variables``.
+
+        :param minor: The version of Python that ``wanted`` in the answer is, or None if there is none.
+        """
         try:
             return dict(self.ask("probe", self.work_directory, minor))
         except ThereFailed as error:
@@ -198,9 +202,8 @@ class Machine:
             said = bytearray()
             code = follow(channel, lambda _: None, said.extend)
         if code != 0:
-            raise ComputeTargetException(
-                f"{self._where}: files of the job cannot be read there: {said.decode(errors='replace').strip()}"
-            )
+            text = said.decode(errors="replace").strip()
+            raise ComputeTargetException(f"{self._where}: the job's files cannot be read there: {text}")
 
     def _make_folder(self, path: str) -> None:
         try:
@@ -269,12 +272,12 @@ def _pack(channel: Channel, source: Path, paths: Sequence[Path]) -> None:
         return member
 
     try:
-        with channel.makefile_stdin("wb", _CHUNK) as pipe:
-            with tarfile.open(fileobj=pipe, mode="w|", dereference=True) as archive:
-                archive.inodes = {}  # type: ignore[attr-defined]
-                for path in paths:
-                    archive.inodes.clear()  # type: ignore[attr-defined]  # no hard links: the cache's are ours
-                    archive.add(path, path.relative_to(source).as_posix(), recursive=False, filter=plain)
+        with (
+            channel.makefile_stdin("wb", _CHUNK) as pipe,
+            tarfile.open(fileobj=pipe, mode="w|", dereference=True) as archive,
+        ):
+            for path in paths:
+                archive.add(path, path.relative_to(source).as_posix(), recursive=False, filter=plain)
     except Exception:  # then the other side says what is wrong, or the channel is closed
         channel.close()
 

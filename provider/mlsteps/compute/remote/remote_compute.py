@@ -27,8 +27,8 @@ class RemoteCompute(ComputeTarget):
 
     It needs Python 3.9 or newer and nothing else. Snapshots are sent once; inputs are fetched by the worker
     and sent for each job; outputs, metrics and logs come back. With no environment asked for, the script runs
-    in ``python``; else in a virtual environment that is made there once. When the step is over its folder there is
-    gone, also after the worker was killed. (SDK v1: ``azureml.core.compute.RemoteCompute``.)
+    in ``python``; else in a virtual environment that is made there once. When the step is over its folder
+    there is gone, also after the worker was killed. (SDK v1: ``azureml.core.compute.RemoteCompute``.)
 
     :param name: The name it goes by.
     :param ssh_conn_id: Airflow's connection of type ``ssh``.
@@ -167,9 +167,9 @@ class RemoteCompute(ComputeTarget):
         """
         if not ssh_conn_id:
             raise ComputeTargetException(
-                "RemoteCompute.attach_configuration: nothing here keeps addresses and keys of machines. Make an "
-                "Airflow connection of type ssh with host, login, port and key_file or private_key, and name "
-                "it: attach_configuration(ssh_conn_id=...)."
+                "RemoteCompute.attach_configuration: nothing here keeps addresses and keys of machines. Make "
+                "an Airflow connection of type ssh with host, login, port and key_file or private_key, and "
+                "name it: attach_configuration(ssh_conn_id=...)."
             )
         return ComputeConfiguration(
             {

@@ -131,8 +131,8 @@ class RemoteRun:
         if watcher.stopped:
             return JobResult(stopped="terminated")
         raise ComputeTargetException(
-            f"The launcher ended there {f'with exit code {code}' if code >= 0 else 'by a signal'} and left no "
-            f"result; see its output above. Somebody killed it, or the machine ran out of memory or disk space."
+            f"The launcher ended there {f'with exit code {code}' if code >= 0 else 'by a signal'} and left "
+            f"no result; see its output above. Somebody killed it, or memory or disk space ran out."
         )
 
     def _fetch_outputs(self) -> None:
@@ -175,7 +175,7 @@ class _RemoteJournal:
         if time.monotonic() < self._next:
             return
         with contextlib.suppress(FileNotFoundError):
-            # Asked even when there is no news: this is how a machine is noticed that does not answer any more.
+            # Asked even without news: this is how a machine is noticed that answers no more.
             size = self._machine.sftp.stat(self._there).st_size or 0
             if size > self._size:
                 with self._machine.sftp.open(self._there, "rb") as file:

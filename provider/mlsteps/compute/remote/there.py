@@ -1,7 +1,7 @@
 """What runs on the other machine, besides the launcher: standard library only, Python 3.9 or newer.
 
-Packed into a zip file by :mod:`mlsteps.compute.remote.tool`. Each verb is one command; what it has to say goes to
-standard output as JSON, and what is wrong to standard error with exit code 1.
+Packed into a zip file by :mod:`mlsteps.compute.remote.tool`. Each verb is one command; what it has to say
+goes to standard output as JSON, and what is wrong to standard error with exit code 1.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import tarfile
-import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,20 +30,19 @@ _PROBE = "import json, sys; print(json.dumps([sys.version_info[:2], sys.path]))"
 def main() -> None:
     """Do what the command line says."""
     verb, *arguments = sys.argv[1:]
+    verbs: dict[str, Callable[..., None]] = {
+        "probe": probe,
+        "packages": packages,
+        "hold": hold,
+        "receive": receive,
+        "send": send,
+        "run": run,
+        "environment": environment,
+    }
     try:
-        {
-            "probe": probe,
-            "packages": packages,
-            "hold": hold,
-            "receive": receive,
-            "send": send,
-            "run": run,
-            "environment": environment,
-        }[verb](*arguments)
+        verbs[verb](*arguments)
     except OSError as error:
         sys.exit(f"{error.filename or 'a file'}: {error.strerror or error}")
-    except subprocess.SubprocessError as error:
-        sys.exit(str(error))
 
 
 def probe(work: str, minor: str = "") -> None:
@@ -58,7 +55,7 @@ def probe(work: str, minor: str = "") -> None:
     for place in ("~/.local/bin/uv", "~/.cargo/bin/uv"):
         if uv is None and os.access(os.path.expanduser(place), os.X_OK):
             uv = os.path.expanduser(place)
-    own = "%d.%d" % sys.version_info[:2]
+    own = _minor(sys.version_info)
     wanted = sys.executable if minor in ("", own) else shutil.which(f"python{minor}")
     variables = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     _tell({"python": sys.executable, "minor": own, "uv": uv, "wanted": wanted, "variables": variables})
@@ -66,20 +63,23 @@ def probe(work: str, minor: str = "") -> None:
 
 def packages(interpreter: str) -> None:
     """Tell an interpreter's minor version and the names in the folders that it imports packages from."""
+    import subprocess  # each verb imports what it needs: all of them are started for every job
+
     said = subprocess.run(
         [os.path.expanduser(interpreter), "-c", _PROBE],
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         timeout=30,
-        check=True,
     )
+    if said.returncode:
+        sys.exit(f"{interpreter} ended with exit code {said.returncode}")
     version, path = json.loads(said.stdout)
     listed = []
     for folder in path:
         if os.path.basename(folder) in ("site-packages", "dist-packages"):
             with contextlib.suppress(OSError):
                 listed.append([name for name in os.listdir(folder) if name.endswith("-info")])
-    _tell({"minor": "%d.%d" % tuple(version), "listed": listed})
+    _tell({"minor": _minor(version), "listed": listed})
 
 
 def hold(work: str, job: str) -> None:
@@ -99,6 +99,8 @@ def hold(work: str, job: str) -> None:
 
 def receive(folder: str) -> None:
     """Unpack a tar stream."""
+    import tarfile
+
     files = size = 0
     with tarfile.open(fileobj=sys.stdin.buffer, mode="r|") as archive:
         if hasattr(tarfile, "fully_trusted_filter"):
@@ -113,6 +115,8 @@ def receive(folder: str) -> None:
 
 def send(folder: str) -> None:
     """Pack into a tar stream the files and folders that a JSON list on standard input names."""
+    import tarfile
+
     root = os.path.realpath(folder)
     with tarfile.open(fileobj=sys.stdout.buffer, mode="w|", dereference=True) as archive:
         for name in json.load(sys.stdin):
@@ -156,6 +160,9 @@ def environment(folder: str) -> None:
 
 
 def _run(command: list[str], given: str) -> int:
+    import subprocess
+    import threading
+
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=sys.stderr, stderr=sys.stderr, start_new_session=True
     ) as process:
@@ -205,6 +212,10 @@ def _files_below(top: str) -> list[str]:
         for name in names
         if os.path.isfile(os.path.join(place, name))
     ]
+
+
+def _minor(version: Any) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def _tell(what: Any, out: IO[str] = sys.stdout) -> None:

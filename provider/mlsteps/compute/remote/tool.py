@@ -22,7 +22,7 @@ main()
 
 @cache
 def tool_zip() -> bytes:
-    """The zip file that runs as ``python -I -S tool.zip VERB ...``; see :mod:`mlsteps.compute.remote.there`."""
+    """The zip file that runs as ``python -I -S tool.zip VERB ...``; :mod:`.there` has the verbs."""
     files = {
         "__main__.py": _MAIN,
         "mlsteps/__init__.py": "",
