@@ -160,8 +160,11 @@ class Machine:
                 raise self._unwritable(path, error) from None
         return path
 
-    def send_tree(self, source: Path, target: str) -> None:
-        """Send a folder's files as one stream into a folder there; number and size of files are compared."""
+    def send_tree(self, source: Path, target: str, end: Callable[[], None]) -> None:
+        """Send a folder's files as one stream into a folder there; number and size of files are compared.
+
+        :param end: Called now and then; raises to give up.
+        """
         paths = sorted(path for path in source.rglob("*") if path.name != "owner.lock")
         files = [path.stat().st_size for path in paths if path.is_file()]
         channel = self.start("receive", target)
@@ -169,10 +172,12 @@ class Machine:
         # Both directions at once: who complains early about a full disk reads no more.
         thread = threading.Thread(target=_pack, args=(channel, source, paths), daemon=True)
         thread.start()
-        with talking("sending files"):
-            code = follow(channel, out.extend, said.extend)
-        channel.close()
-        thread.join(_SECONDS)
+        try:
+            with talking("sending files"):
+                code = follow(channel, out.extend, said.extend, end)
+        finally:
+            channel.close()
+            thread.join(_SECONDS)
         if code == -1:
             raise lost("sending files")
         if code != 0:
@@ -193,7 +198,7 @@ class Machine:
         with talking("fetching files"):
             channel.sendall(json.dumps(list(names)).encode())
             channel.shutdown_write()
-            with tarfile.open(fileobj=_Stream(channel, end), mode="r|") as archive:  # type: ignore[call-overload]
+            with tarfile.open(fileobj=_Output(channel, end), mode="r|") as archive:  # type: ignore[call-overload]
                 try:
                     for member in archive:
                         _unpack(archive, member, target)
@@ -251,7 +256,7 @@ def follow(
         time.sleep(0.02)  # at the end of both streams there is always something to read: nothing
 
 
-class _Stream:
+class _Output:
     """The standard output of a program, for reading a tar stream."""
 
     def __init__(self, channel: Channel, tick: Callable[[], None]) -> None:
@@ -265,6 +270,17 @@ class _Stream:
         return bytes(data)
 
 
+class _Input:
+    """The standard input of a program, for writing a tar stream."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def write(self, data: bytes) -> int:
+        self._channel.sendall(data)
+        return len(data)
+
+
 def _pack(channel: Channel, source: Path, paths: Sequence[Path]) -> None:
     def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
         member.uid = member.gid = 0
@@ -272,12 +288,10 @@ def _pack(channel: Channel, source: Path, paths: Sequence[Path]) -> None:
         return member
 
     try:
-        with (
-            channel.makefile_stdin("wb", _CHUNK) as pipe,
-            tarfile.open(fileobj=pipe, mode="w|", dereference=True) as archive,
-        ):
+        with tarfile.open(fileobj=_Input(channel), mode="w|", bufsize=_CHUNK, dereference=True) as archive:  # type: ignore[call-overload]
             for path in paths:
                 archive.add(path, path.relative_to(source).as_posix(), recursive=False, filter=plain)
+        channel.shutdown_write()
     except Exception:  # then the other side says what is wrong, or the channel is closed
         channel.close()
 

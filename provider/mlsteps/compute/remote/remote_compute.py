@@ -53,7 +53,11 @@ class RemoteCompute(ComputeTarget):
     ) -> None:
         super().__init__(name)
         where = f"Compute target {name!r}"
-        given = {"ssh_conn_id": ssh_conn_id, "python": python, "work_directory": work_directory}
+        given: dict[str, object] = {
+            "ssh_conn_id": ssh_conn_id,
+            "python": python,
+            "work_directory": work_directory,
+        }
         for setting, value in given.items():
             if not isinstance(value, str) or not value.strip():
                 raise ComputeTargetException(f"{where}: {setting} is a text, got {value!r}.")

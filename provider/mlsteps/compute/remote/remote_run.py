@@ -72,7 +72,7 @@ class RemoteRun:
         watcher.stop_with(self._ask_to_stop)
         try:
             with watcher.phase("send"):
-                self._machine.send_tree(self._placed.folder, folder)
+                self._machine.send_tree(self._placed.folder, folder, self._check)
             code = self._follow(watcher, journal)
             with watcher.phase("fetch"):
                 self._machine.fetch(
