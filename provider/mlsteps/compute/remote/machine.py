@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import posixpath
-import select
 import shlex
 import tarfile
 import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.lines import LineReader
+from mlsteps.compute.remote.channels import follow
 from mlsteps.compute.remote.connection import lost, talking
+from mlsteps.compute.remote.tar_streams import TarOutput, pack, unpack
 from mlsteps.compute.remote.tool import tool_zip
 from mlsteps.exceptions import ComputeTargetException
 
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     from paramiko import Channel, SSHClient
 
 _SECONDS = 60.0
-_CHUNK = 1 << 16
-_TICK = 0.2
 
 
 class ThereFailed(Exception):
@@ -170,7 +167,7 @@ class Machine:
         channel = self.start("receive", target)
         out, said = bytearray(), bytearray()
         # Both directions at once: who complains early about a full disk reads no more.
-        thread = threading.Thread(target=_pack, args=(channel, source, paths), daemon=True)
+        thread = threading.Thread(target=pack, args=(channel, source, paths), daemon=True)
         thread.start()
         try:
             with talking("sending files"):
@@ -198,10 +195,10 @@ class Machine:
         with talking("fetching files"):
             channel.sendall(json.dumps(list(names)).encode())
             channel.shutdown_write()
-            with tarfile.open(fileobj=_Output(channel, end), mode="r|") as archive:  # type: ignore[call-overload]
+            with tarfile.open(fileobj=TarOutput(channel, end), mode="r|") as archive:  # type: ignore[call-overload]
                 try:
                     for member in archive:
-                        _unpack(archive, member, target)
+                        unpack(archive, member, target)
                 except tarfile.TarError as error:
                     raise lost("fetching files", error) from None
             said = bytearray()
@@ -226,85 +223,3 @@ class Machine:
         if "No space left" in text or text in ("Failure", "[Errno None] Failure"):
             advice = "Is there space left on that disk? Make some, or set work_directory to another disk."
         return ComputeTargetException(f"{self._where}: {path} cannot be written there: {text}. {advice}")
-
-
-def follow(
-    channel: Channel,
-    on_out: Callable[[bytes], None],
-    on_err: Callable[[bytes], None],
-    tick: Callable[[], None] = lambda: None,
-) -> int:
-    """Hand on what a program prints until it ends; its exit code, -1 if that is not known.
-
-    :param tick: Called several times a second; may raise.
-    """
-    while True:
-        select.select([channel], [], [], _TICK)
-        ended = channel.exit_status_ready()
-        idle = True
-        while channel.recv_ready():
-            on_out(channel.recv(_CHUNK))
-            idle = False
-        while channel.recv_stderr_ready():
-            on_err(channel.recv_stderr(_CHUNK))
-            idle = False
-        tick()
-        if not idle:
-            continue
-        if channel.closed or (ended and channel.eof_received):
-            return int(channel.recv_exit_status())
-        time.sleep(0.02)  # at the end of both streams there is always something to read: nothing
-
-
-class _Output:
-    """The standard output of a program, for reading a tar stream."""
-
-    def __init__(self, channel: Channel, tick: Callable[[], None]) -> None:
-        self._channel, self._tick = channel, tick
-
-    def read(self, size: int) -> bytes:
-        self._tick()
-        data = bytearray()
-        while len(data) < size and (piece := self._channel.recv(size - len(data))):
-            data += piece
-        return bytes(data)
-
-
-class _Input:
-    """The standard input of a program, for writing a tar stream."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-
-    def write(self, data: bytes) -> int:
-        self._channel.sendall(data)
-        return len(data)
-
-
-def _pack(channel: Channel, source: Path, paths: Sequence[Path]) -> None:
-    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
-        member.uid = member.gid = 0
-        member.uname = member.gname = ""
-        return member
-
-    try:
-        with tarfile.open(fileobj=_Input(channel), mode="w|", bufsize=_CHUNK, dereference=True) as archive:  # type: ignore[call-overload]
-            for path in paths:
-                archive.add(path, path.relative_to(source).as_posix(), recursive=False, filter=plain)
-        channel.shutdown_write()
-    except Exception:  # then the other side says what is wrong, or the channel is closed
-        channel.close()
-
-
-def _unpack(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path) -> None:
-    path = os.path.normpath(member.name)
-    if os.path.isabs(path) or path.startswith("..") or not member.isfile():
-        raise ComputeTargetException(f"The machine sent {member.name!r}, which is no file of the job.")
-    place = target / path
-    place.parent.mkdir(parents=True, exist_ok=True)
-    content: IO[bytes] | None = archive.extractfile(member)
-    assert content is not None
-    place.unlink(missing_ok=True)
-    with place.open("wb") as file:
-        while data := content.read(1 << 20):
-            file.write(data)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from mlsteps.compute.job import JobWatcher
 from mlsteps.compute.lines import LineReader
 from mlsteps.compute.local_process import JournalTail, supervisor_is_gone
+from mlsteps.compute.remote.channels import follow
 from mlsteps.compute.remote.connection import lost, talking
-from mlsteps.compute.remote.machine import Machine, follow
+from mlsteps.compute.remote.machine import Machine
 from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.manifest import build_manifest, read_manifest
 from mlsteps.launcher.result import JobResult
