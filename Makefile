@@ -62,7 +62,11 @@ test-all: venv-dev
 	$(RUN) $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(ARGS)
 
 .PHONY: test-matrix
-test-matrix: $(OLDER_AIRFLOWS:%=smoke-%)  ## the tests marked "smoke" on every older Airflow
+test-matrix:  ## the tests marked "smoke" on every older Airflow, side by side: each has an environment of its own
+	@pids=; for version in $(OLDER_AIRFLOWS); do \
+		$(MAKE) --no-print-directory smoke-$$version & pids="$$pids $$!"; \
+	done; \
+	status=0; for pid in $$pids; do wait $$pid || status=1; done; exit $$status
 
 .PHONY: $(OLDER_AIRFLOWS:%=smoke-%)
 $(OLDER_AIRFLOWS:%=smoke-%): smoke-%:

@@ -19,7 +19,7 @@ from data.transfer.watching import readers
 from mlsteps.cli.azurite import Azurite
 from mlsteps.data.stores import FolderStore, Store
 from mlsteps.data.stores.azure_blob import AzureBlobStore
-from mlsteps.launcher.digest import CHUNK_SIZE
+from mlsteps.launcher.digest import CHUNK_SIZE, digest_bytes
 from processes import start
 from servers.azurite import azurite
 from servers.faults import Fault, FaultyProxy
@@ -166,14 +166,22 @@ class Way:
         code = self._run(fault, attempts=0 if number % 2 else 4)
         allowed = {-signal.SIGKILL} if kind.startswith("killed") else {0, FAILED}
         assert code in (allowed if hit else {0}), (kind, number, hit, code)
-        committed = [path for path, data in tree(self.target, "out").items() if NEW.get(path) == data]
         if code != 0:
+            committed = self._committed()
             code = self._run(lambda at, line: None, attempts=4)
             assert code == 0, (kind, number, hit)
             again = [path for path in committed if path in self._moved()]
             assert not again, (kind, number, hit, self._proxy.requests)
         assert tree(self.target, "out") == NEW, (kind, number, hit)
         return bool(hit)
+
+    def _committed(self) -> list[str]:
+        """Paths at which the new content stands; what is read back at the end shows whether that is true."""
+        new = {path: digest_bytes(data) for path, data in NEW.items()}
+        found = [(info.below("out"), info) for info in self.target.list("out")]
+        if isinstance(self.target, FolderStore):
+            return [path for path, info in found if NEW.get(path) == self.target.read(info.path)]
+        return [path for path, info in found if new.get(path) == info.content]
 
     def _run(self, fault: object, attempts: int) -> int:
         self._proxy.requests.clear()
