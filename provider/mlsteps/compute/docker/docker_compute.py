@@ -11,7 +11,7 @@ from mlsteps.compute.base import ComputeTarget
 from mlsteps.compute.docker.limits import ContainerLimits
 from mlsteps.compute.docker.mounts import ExtraMount
 from mlsteps.compute.docker.ownership import checked_user, give_to, worker_user
-from mlsteps.compute.docker.packages import checked_packages, with_packages
+from mlsteps.compute.packages import checked_packages, with_packages
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.base import ComputeTarget
 from mlsteps.compute.configuration import ComputeConfiguration
-from mlsteps.compute.docker.packages import checked_packages, with_packages
+from mlsteps.compute.packages import checked_packages, with_packages
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
