@@ -62,7 +62,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("xdist_group") is None:
             group = "e2e" if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
             item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=docker_servers.needs_docker)  # last, as the first time it takes a while to have an engine
+    # Long ones first, so that no worker is left alone with one at the end. Those that need Docker last, as
+    # the first time it takes a while to have an engine.
+    items.sort(key=lambda item: (docker_servers.needs_docker(item), not _is_long(item)))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("timeout")
+    return marker is not None and bool(marker.args) and marker.args[0] >= 400
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
