@@ -208,7 +208,8 @@ class Workspace:
     @property
     def datastores(self) -> Mapping[str, Datastore]:
         """Every datastore by name: configured ones and registered ones."""
-        return _Names(self._datastore_names, lambda name: Datastore(self, name), "datastore")
+        names = self._datastore_names
+        return _Names(names, lambda name: Datastore(self, name) if name in names() else None, "datastore")
 
     def datastore_config(self, name: str) -> DatastoreConfig:
         """What a datastore's name stands for: as configured, else as registered.
@@ -301,7 +302,7 @@ class Workspace:
     @property
     def compute_targets(self) -> Mapping[str, ComputeTarget]:
         """Every compute target by name: configured ones and registered ones."""
-        return _Names(self._compute_target_names, self._compute_target, "compute target")
+        return _Names(self._compute_target_names, self.find_compute_target, "compute target")
 
     def compute_target_settings(self, name: str) -> Mapping[str, Any] | None:
         """What a compute target's name stands for, as configured, else as registered; None if for nothing."""
@@ -310,11 +311,20 @@ class Workspace:
         configured = self.config.compute_targets.get(name)
         return configured if configured is not None else REGISTERED.find(self.record_store(), name)
 
+    def find_compute_target(self, name: str) -> ComputeTarget | None:
+        """The compute target of this name, configured or registered; None if there is none.
+
+        :raises ComputeTargetException: a setting of it is unusable.
+        """
+        settings = self.compute_target_settings(name)
+        return None if settings is None else self._with(name, settings)
+
     def usable_compute_targets(self) -> Iterator[ComputeTarget]:
         """Every compute target whose settings mean something."""
         for name in self._compute_target_names():
             with suppress(ComputeTargetException):
-                yield self._compute_target(name)
+                if (found := self.find_compute_target(name)) is not None:
+                    yield found
 
     def register_compute_target(
         self, name: str, configuration: ComputeConfiguration, *, overwrite: bool = False
@@ -335,15 +345,15 @@ class Workspace:
         if name in self.config.compute_targets:
             if overwrite:
                 raise self._configured(name)
-            return self._compute_target(name)
+            return self._with(name, self.config.compute_targets[name])
         refuse_secrets(settings, f"Compute target {name!r}")
-        self._made(name, settings)
+        made = self._with(name, settings)
         if not REGISTERED.register(self.record_store(), name, settings, overwrite=overwrite):
             raise ComputeTargetException(
                 f"Compute target {name!r} exists already, with other settings. "
                 f"Delete it first, or change an AmlCompute by its update()."
             )
-        return self._compute_target(name)
+        return made
 
     def unregister_compute_target(self, name: str) -> None:
         """Forget a registered compute target.
@@ -380,18 +390,13 @@ class Workspace:
 
         return dict.fromkeys([*self.config.compute_targets, *REGISTERED.names(self.record_store())])
 
-    def _compute_target(self, name: str) -> ComputeTarget:
-        settings = self.compute_target_settings(name)
-        assert settings is not None
-        made = self._made(name, settings)
-        made.workspace = self
-        return made
-
-    def _made(self, name: str, settings: Mapping[str, Any]) -> ComputeTarget:
+    def _with(self, name: str, settings: Mapping[str, Any]) -> ComputeTarget:
         from mlsteps.compute import create_compute_target
 
         config = self.config
-        return create_compute_target(name, settings, aml_compute=config.aml_compute, vm_sizes=config.vm_sizes)
+        made = create_compute_target(name, settings, aml_compute=config.aml_compute, vm_sizes=config.vm_sizes)
+        made.workspace = self
+        return made
 
     def _configured(self, name: str) -> ComputeTargetException:
         return ComputeTargetException(
@@ -431,7 +436,7 @@ class Workspace:
         def names() -> dict[str, None]:
             return dict.fromkeys(sorted({run.experiment for run in list_runs(self.record_store())}))
 
-        return _Names(names, lambda name: Experiment(self, name), "experiment")
+        return _Names(names, lambda name: Experiment(self, name) if name in names() else None, "experiment")
 
 
 def _described(config: DatastoreConfig) -> DatastoreConfig:
@@ -458,16 +463,17 @@ def _named_by_environment() -> Path:
 class _Names(Mapping[str, T], Generic[T]):
     """A mapping whose names are asked for, and whose values are made, only when used."""
 
-    def __init__(self, names: Callable[[], Mapping[str, Any]], make: Callable[[str], T], what: str) -> None:
-        self._names, self._make, self._what = names, make, what
+    def __init__(
+        self, names: Callable[[], Mapping[str, Any]], find: Callable[[str], T | None], what: str
+    ) -> None:
+        self._names, self._find, self._what = names, find, what
 
     def __getitem__(self, name: str) -> T:
-        names = self._names()
-        if name not in names:
-            raise KeyError(
-                f"no {self._what} is called {name!r}; there is {', '.join(sorted(names)) or 'none'}"
-            )
-        return self._make(name)
+        found = self._find(name)
+        if found is None:
+            there = ", ".join(sorted(self._names())) or "none"
+            raise KeyError(f"no {self._what} is called {name!r}; there is {there}")
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())

@@ -26,17 +26,17 @@ class _FoundByName(ABCMeta):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         workspace = args[0] if args else kwargs.get("workspace")
-        if not hasattr(workspace, "compute_target_settings"):
+        if not hasattr(workspace, "find_compute_target"):
             return super().__call__(*args, **kwargs)
         return cls._find(*args, **kwargs)
 
     def _find(cls, workspace: Workspace, name: str) -> Any:
-        if workspace.compute_target_settings(name) is None:
+        found: Any = workspace.find_compute_target(name)
+        if found is None:
             raise ComputeTargetException(
                 f"ComputeTargetNotFound: workspace {workspace.name!r} has no compute target {name!r}; "
                 f"it has {', '.join(sorted(workspace.compute_targets))}."
             )
-        found: Any = workspace.compute_targets[name]
         if cls not in type(found).__mro__:
             raise ComputeTargetException(
                 f"Compute target {name!r} is of type {found.kind!r}, not a {cls.__name__}. "

@@ -10,7 +10,6 @@ from dataclasses import fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.datastore_config import FOLDER
 from mlsteps.environment.build_context import store_context
 from mlsteps.environment.curated import KNOWN_NAMES, curated_environment, is_curated
 from mlsteps.environment.environment import Environment
@@ -69,7 +68,7 @@ def get_environment(
     number = _number(name, version)
     made = RegisteredEnvironment(name)
     made.__dict__["_pending"] = (workspace, name, number)
-    if _is_folder(workspace):
+    if workspace.registry_known_without_lookup():
         _ = made.version  # a name that is missing breaks the DAG file where it is wrong
     return made
 
@@ -113,14 +112,6 @@ class Environments(Mapping[str, Environment]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
-
-
-def _is_folder(workspace: Workspace) -> bool:
-    """Whether reading a record takes neither a connection nor a network."""
-    if not workspace.known_without_lookup():
-        return False
-    config = workspace.config
-    return config.datastores[config.default_datastore].kind == FOLDER
 
 
 def _record(workspace: Workspace, name: str, version: int | None) -> EnvironmentRecord:

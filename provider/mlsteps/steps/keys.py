@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.compute import ComputeTarget
 from mlsteps.compute.tokens import substitute
 from mlsteps.data import PipelineData
 from mlsteps.data.content import StoredContent, content_at
@@ -64,7 +65,9 @@ class KeyMaker:
     """Makes keys; what many steps of a pipeline share is read once."""
 
     _snapshots: dict[Path, Snapshot] = field(default_factory=dict)
-    _environments: dict[tuple[int, str, str], tuple[object, Identity, Packages]] = field(default_factory=dict)
+    _environments: dict[tuple[int, str, object], tuple[object, Identity, Packages]] = field(
+        default_factory=dict
+    )
     _locks: dict[str, EnvironmentLocks] = field(default_factory=dict)
 
     def key_of(self, resolved: ResolvedStep, snapshot: Snapshot | None = None) -> KeyedStep:
@@ -116,9 +119,12 @@ class KeyMaker:
 
     def _environment(self, resolved: ResolvedStep) -> tuple[Identity, Packages]:
         run_configuration, where = resolved.step.run_configuration, resolved.workspace.locator
-        target = resolved.step.resolve_compute_target(resolved.workspace)
-        known = self._environments.get((id(run_configuration), where, repr(target)))
+        declared = resolved.step.compute_target
+        name = declared if isinstance(declared, ComputeTarget) else resolved.step.compute_target_name
+        known = self._environments.get((id(run_configuration), where, name))
         if known is None:
+            # Once for all steps that say the same: a name may be looked up on a store.
+            target = resolved.step.resolve_compute_target(resolved.workspace)
             plan = plan_environment(run_configuration)
             if where not in self._locks:
                 self._locks[where] = environment_locks(resolved.workspace)
@@ -128,7 +134,7 @@ class KeyMaker:
             if packages:  # hundreds, in every key; what they are is kept once, for words
                 identity[PACKAGES] = _packages_digest(packages)
             known = (run_configuration, identity, packages)
-            self._environments[id(run_configuration), where, repr(target)] = known
+            self._environments[id(run_configuration), where, name] = known
         return known[1], known[2]
 
 

@@ -20,7 +20,8 @@ def compute_target_called(step: PipelineStep, name: str, workspace: Workspace) -
 
     :raises StepDefinitionError: the workspace knows none.
     """
-    if workspace.compute_target_settings(name) is None:
+    found = workspace.find_compute_target(name)
+    if found is None:
         raise StepDefinitionError(
             step.name,
             "compute_target",
@@ -28,7 +29,7 @@ def compute_target_called(step: PipelineStep, name: str, workspace: Workspace) -
             f"it knows {', '.join(sorted(workspace.compute_targets))}",
             f"Add it to workspace.yaml: compute_targets: {{{name}: {{type: local}}}}",
         )
-    return workspace.compute_targets[name]
+    return found
 
 
 def check_compute_name(step: PipelineStep, workspace: Workspace) -> None:
