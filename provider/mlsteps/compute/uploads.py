@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatch
 from pathlib import Path
 
 from mlsteps.compute.job import JobOutput
 from mlsteps.compute.staging import THREADS
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher.manifest import Manifest
+from mlsteps.launcher.patterns import is_wanted
 
 
 def collect_output(source: Path, manifest: Manifest, output: JobOutput) -> Manifest:
@@ -18,7 +18,7 @@ def collect_output(source: Path, manifest: Manifest, output: JobOutput) -> Manif
     :raises UserErrorException: a file stands at the destination and may not be replaced; nothing is copied.
     """
     if output.patterns is not None and manifest.kind == "directory":
-        wanted = tuple(e for e in manifest.files if any(_matches(e.path, p) for p in output.patterns))
+        wanted = tuple(entry for entry in manifest.files if is_wanted(entry.path, output.patterns))
         manifest = Manifest.of(manifest.kind, wanted)
     places = {entry.path: f"{output.path}/{entry.path}".rstrip("/") for entry in manifest.files}
     for there in () if output.replace else places.values():
@@ -38,8 +38,3 @@ def collect_output(source: Path, manifest: Manifest, output: JobOutput) -> Manif
             pool.shutdown(cancel_futures=True)
             raise
     return manifest
-
-
-def _matches(path: str, pattern: str) -> bool:
-    # A "*" takes slashes too; "**/" may also stand for no folder at all.
-    return fnmatch(path, pattern) or fnmatch(path, pattern.replace("**/", ""))

@@ -17,6 +17,7 @@ from mlsteps.environment.installer import Installer
 from mlsteps.environment.interpreters import Interpreter
 from mlsteps.environment.spec import PythonEnvironmentSpec
 from mlsteps.exceptions import EnvironmentBuildError
+from mlsteps.launcher import atomic
 
 _log = logging.getLogger(__name__)
 _READY = "ready.json"
@@ -104,10 +105,4 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write so that a reader sees the whole file or none, even after a power cut."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, sort_keys=True)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    atomic.write_bytes(path, json.dumps(content, indent=1, sort_keys=True).encode())

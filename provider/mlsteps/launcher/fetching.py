@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlsteps.exceptions import MlstepsException
 from mlsteps.launcher.digest import CHUNK_SIZE, FileDigest
-from mlsteps.launcher.parallel import in_order
+from mlsteps.launcher.parallel import by_threads
 from mlsteps.launcher.progress import Progress, sized
 from mlsteps.launcher.refusals import RefusedException, UnreachableException, shown
 from mlsteps.launcher.web import WrongAnswer
@@ -41,7 +41,7 @@ def fetch_inputs(inputs: Sequence[InputSpec], web: Web, say: Callable[[str], Non
     progress = Progress("input data", sum(spec.size for spec in inputs), say)
     fetcher = _Fetcher(web, progress)
     try:
-        for _ in in_order(fetcher.fetch, _parts(inputs), web.limits.threads):
+        for _ in by_threads(fetcher.fetch, _parts(inputs), web.limits.threads):
             pass
     finally:
         fetcher.close()

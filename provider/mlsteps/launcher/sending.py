@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlsteps.launcher.digest import CHUNK_SIZE, FileDigest, changed_meanwhile, chunk_hashes
 from mlsteps.launcher.manifest import FileEntry
-from mlsteps.launcher.parallel import in_order
+from mlsteps.launcher.parallel import by_threads
 from mlsteps.launcher.remote import block_name, writer_for
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def send_files(
     """
     leaving = (_Leaving(path, source, place, web, told) for path, source, place in files)
     parts = ((file, start) for file in leaving for start in file.parts())
-    sent = in_order(lambda part: part[0].send(part[1]), parts, web.limits.threads)
+    sent = by_threads(lambda part: part[0].send(part[1]), parts, web.limits.threads)
     return [entry for entry in sent if entry is not None]
 
 

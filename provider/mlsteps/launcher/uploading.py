@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from mlsteps.exceptions import MlstepsException
 from mlsteps.launcher.manifest import Manifest, list_files
+from mlsteps.launcher.patterns import is_wanted
 from mlsteps.launcher.progress import Progress
 from mlsteps.launcher.refusals import RefusedException, UnreachableException
 from mlsteps.launcher.remote import writer_for
@@ -29,9 +29,8 @@ def send_output(output: OutputSpec, path: str, web: Web, say: Callable[[str], No
     """
     assert output.upload is not None
     kind, found = list_files(path)
-    if output.patterns is not None and kind == "directory":
-        patterns = output.patterns
-        found = [item for item in found if any(_matches(item[0], pattern) for pattern in patterns)]
+    if kind == "directory":
+        found = [item for item in found if is_wanted(item[0], output.patterns)]
     total = sum(os.stat(source).st_size for _, source in found)
     progress = Progress(f"output {output.name!r}", total, say)
     place = output.upload
@@ -59,8 +58,3 @@ def send_manifest(output: OutputSpec, web: Web) -> None:
         raise MlstepsException(
             f"Output {output.name!r}: the manifest cannot be sent: {error.message}"
         ) from error
-
-
-def _matches(path: str, pattern: str) -> bool:
-    # A "*" takes slashes too; "**/" may also stand for no folder at all.
-    return fnmatch(path, pattern) or fnmatch(path, pattern.replace("**/", ""))

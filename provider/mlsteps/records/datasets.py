@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from mlsteps.exceptions import UserErrorException
 from mlsteps.records.layout import path_part
 from mlsteps.records.store import RecordStore, dump_json, read_record
+from mlsteps.records.versions import numbered_versions
 
 VERSION = 1
 DATASETS = "mlsteps/registry/datasets"
@@ -98,7 +99,7 @@ def update_dataset(
 def read_dataset(store: DatasetStore, name: str, version: int | None = None) -> DatasetRecord | None:
     """A dataset by name, the newest version by default; None if there is none."""
     if version is None:
-        versions = _versions(store, path_part(name))
+        versions = numbered_versions(store, f"{DATASETS}/{path_part(name)}")
         if not versions:
             return None
         version = versions[-1]
@@ -109,7 +110,7 @@ def list_datasets(store: DatasetStore) -> dict[str, DatasetRecord]:
     """The newest version of every dataset, by name."""
     found = {}
     for folder in store.list_names(DATASETS):
-        versions = _versions(store, folder)
+        versions = numbered_versions(store, f"{DATASETS}/{folder}")
         record = (
             read_record(store, f"{DATASETS}/{folder}/{versions[-1]}.json", VERSION, _from_json)
             if versions
@@ -122,7 +123,7 @@ def list_datasets(store: DatasetStore) -> dict[str, DatasetRecord]:
 
 def dataset_versions(store: DatasetStore, name: str) -> list[int]:
     """The versions that ``name`` has, in order."""
-    return _versions(store, path_part(name))
+    return numbered_versions(store, f"{DATASETS}/{path_part(name)}")
 
 
 def delete_dataset(store: DatasetStore, name: str) -> None:
@@ -169,8 +170,3 @@ def _dump(record: DatasetRecord) -> bytes:
 
 def _file(name: str, version: int) -> str:
     return f"{DATASETS}/{path_part(name)}/{version}.json"
-
-
-def _versions(store: DatasetStore, folder: str) -> list[int]:
-    names = store.list_names(f"{DATASETS}/{folder}")
-    return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlsteps.records.layout import path_part
 from mlsteps.records.store import RecordStore, dump_json, read_record
+from mlsteps.records.versions import numbered_versions
 
 VERSION = 1
 ENVIRONMENTS = "mlsteps/registry/environments"
@@ -45,7 +46,7 @@ def read_environment(store: RecordStore, name: str, version: int | None = None) 
     """An environment by name, the newest version by default; None if there is none."""
     folder = path_part(name)
     if version is None:
-        versions = _versions(store, folder)
+        versions = numbered_versions(store, f"{ENVIRONMENTS}/{folder}")
         if not versions:
             return None
         version = versions[-1]
@@ -54,14 +55,14 @@ def read_environment(store: RecordStore, name: str, version: int | None = None) 
 
 def environment_versions(store: RecordStore, name: str) -> list[int]:
     """The versions that ``name`` has, in order."""
-    return _versions(store, path_part(name))
+    return numbered_versions(store, f"{ENVIRONMENTS}/{path_part(name)}")
 
 
 def list_environments(store: RecordStore) -> dict[str, EnvironmentRecord]:
     """The newest version of every environment, by name."""
     found = {}
     for folder in store.list_names(ENVIRONMENTS):
-        versions = _versions(store, folder)
+        versions = numbered_versions(store, f"{ENVIRONMENTS}/{folder}")
         if versions:
             path = f"{ENVIRONMENTS}/{folder}/{versions[-1]}.json"
             record = read_record(store, path, VERSION, _from_json)
@@ -75,8 +76,3 @@ _FIELDS = {f.name for f in fields(EnvironmentRecord)}
 
 def _from_json(value: dict[str, Any]) -> EnvironmentRecord:
     return EnvironmentRecord(**{k: v for k, v in value.items() if k in _FIELDS})
-
-
-def _versions(store: RecordStore, folder: str) -> list[int]:
-    names = store.list_names(f"{ENVIRONMENTS}/{folder}")
-    return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())

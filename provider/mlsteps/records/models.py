@@ -8,6 +8,7 @@ from typing import Any
 
 from mlsteps.records import layout
 from mlsteps.records.store import RecordStore, dump_json, read_record
+from mlsteps.records.versions import numbered_versions
 
 VERSION = 1
 
@@ -43,7 +44,7 @@ def latest_versions(store: RecordStore) -> dict[str, int]:
     """The newest version of every model, by the folder name of the model."""
     found = {}
     for name in store.list_names(layout.MODELS):
-        versions = _versions(store, name)
+        versions = numbered_versions(store, f"{layout.MODELS}/{name}")
         if versions:
             found[name] = versions[-1]
     return found
@@ -55,7 +56,7 @@ def register_model(store: RecordStore, **known: Any) -> ModelRecord:
     :param known: The fields of the record, without the version.
     """
     folder = layout.path_part(known["name"])
-    versions = _versions(store, folder)
+    versions = numbered_versions(store, f"{layout.MODELS}/{folder}")
     version = (versions[-1] if versions else 0) + 1
     while True:
         record = ModelRecord(model_version=version, **known)
@@ -68,7 +69,7 @@ def register_model(store: RecordStore, **known: Any) -> ModelRecord:
 def read_model(store: RecordStore, name: str, version: int | None = None) -> ModelRecord | None:
     """A model by name, the newest version by default; None if there is none."""
     folder = layout.path_part(name)
-    versions = _versions(store, folder)
+    versions = numbered_versions(store, f"{layout.MODELS}/{folder}")
     wanted = version if version is not None else (versions[-1] if versions else None)
     if not wanted:
         return None
@@ -80,8 +81,3 @@ _FIELDS = {f.name for f in fields(ModelRecord)}
 
 def _from_json(value: dict[str, Any]) -> ModelRecord:
     return ModelRecord(**{k: v for k, v in value.items() if k in _FIELDS})
-
-
-def _versions(store: RecordStore, folder: str) -> list[int]:
-    names = store.list_names(f"{layout.MODELS}/{folder}")
-    return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())

@@ -14,9 +14,10 @@ from data.stores.contract import StoreContract, listed
 from mlsteps.cli.azurite import Azurite
 from mlsteps.data.stores import Store
 from mlsteps.data.stores.azure_account import AzureAccount
-from mlsteps.data.stores.azure_blob import DIGEST_KEY, AzureBlobStore
+from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.exceptions import DatastoreException, MlstepsException
 from mlsteps.launcher.digest import CHUNK_SIZE, digest_bytes
+from mlsteps.launcher.remote import DIGEST_KEY
 from servers.azurite import account_of, azurite, blob_store
 
 __all__ = ["azurite"]

@@ -15,11 +15,12 @@ from azure.storage.blob import BlobClient, BlobServiceClient
 from data.transfer.stores import TwoAccounts, blobs_of, content, tree
 from mlsteps.data.stores import azure_copy
 from mlsteps.data.stores.azure_account import AzureAccount
-from mlsteps.data.stores.azure_blob import DIGEST_KEY, AzureBlobStore
+from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.data.stores.azure_quick import QuickRequests
 from mlsteps.data.transfer import TransferStopped, transfer
 from mlsteps.exceptions import MlstepsException
 from mlsteps.launcher.digest import CHUNK_SIZE, digest_bytes
+from mlsteps.launcher.remote import DIGEST_KEY
 
 
 @pytest.fixture(scope="module")

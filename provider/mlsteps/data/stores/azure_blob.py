@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 from uuid import uuid4
 
 from mlsteps.data.stores.azure_account import AzureAccount, error_code, explained
-from mlsteps.data.stores.azure_blocks import THREADS, download_file, in_order, upload_bytes, upload_file
+from mlsteps.data.stores.azure_blocks import THREADS, download_file, upload_bytes, upload_file
 from mlsteps.data.stores.azure_listing import is_aside, list_blobs
-from mlsteps.data.stores.azure_properties import DIGEST_KEY, info_of, is_folder, marked
+from mlsteps.data.stores.azure_properties import info_of, is_folder, marked
 from mlsteps.data.stores.azure_quick import QuickRequests
 from mlsteps.data.stores.azure_signing import Signer
 from mlsteps.data.stores.base import FileInfo, Store, exact_path
 from mlsteps.exceptions import UserErrorException
+from mlsteps.launcher.parallel import in_order
+from mlsteps.launcher.remote import DIGEST_KEY
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
 
 _WRITER_KEY = "mlstepswriter"
-
-__all__ = ["DIGEST_KEY", "AzureBlobStore"]
 
 T = TypeVar("T")
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from mlsteps.data.stores.azure_account import TRANSFER_SIZE
 from mlsteps.exceptions import DatastoreException
 from mlsteps.launcher import atomic
 from mlsteps.launcher.digest import CHUNK_SIZE, FILE_PREFIX, FileDigest, changed_meanwhile, chunk_hashes
+from mlsteps.launcher.parallel import in_order
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, BlobProperties, ContentSettings
@@ -24,8 +24,6 @@ THREADS = 4
 # What Azure takes for one blob.
 _MOST_BLOCKS = 50_000
 
-S = TypeVar("S")
-T = TypeVar("T")
 Told = Callable[[int], None]
 
 
@@ -197,25 +195,6 @@ def commit_blocks(
 def block_length(size: int) -> int:
     """Bytes of each block of a file: a chunk, or so many chunks that the blocks are few enough."""
     return CHUNK_SIZE * max(1, -(-size // (CHUNK_SIZE * _MOST_BLOCKS)))
-
-
-def in_order(work: Callable[[S], T], items: Iterable[S], pool: ThreadPoolExecutor, ahead: int) -> Iterator[T]:
-    """The results of ``work`` in the order of the items, done by the threads of ``pool``.
-
-    An error ends it when what was begun is over; the rest is not begun.
-
-    :param ahead: How many items are taken before the first of their results was.
-    """
-    begun: deque[Future[T]] = deque()
-    try:
-        for item in items:
-            begun.append(pool.submit(work, item))
-            if len(begun) >= ahead:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-    finally:
-        wait([future for future in begun if not future.cancel()])
 
 
 def _waiting_blocks(blob: BlobClient) -> dict[str, int]:

@@ -20,10 +20,10 @@ from urllib.parse import quote
 
 from mlsteps.data.stores.azure_account import error_code
 from mlsteps.data.stores.azure_blocks import BlockIds, commit_blocks
-from mlsteps.data.stores.azure_properties import DIGEST_KEY
 from mlsteps.data.stores.azure_ranges import ChangedMeanwhile
 from mlsteps.data.stores.base import FileInfo
 from mlsteps.exceptions import DatastoreException
+from mlsteps.launcher.remote import DIGEST_KEY
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
@@ -46,7 +46,7 @@ class InOrder(Protocol):
     """Does something with each item, several at a time, and gives the results in order."""
 
     def __call__(self, work: Callable[[int], str], items: Iterable[int], /) -> Iterator[str]:
-        """See ``azure_blocks.in_order``."""
+        """See ``launcher.parallel.in_order``."""
 
 
 def copy_blob(

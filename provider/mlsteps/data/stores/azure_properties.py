@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from mlsteps.data.stores.base import FileInfo
 from mlsteps.launcher.digest import FILE_PREFIX
+from mlsteps.launcher.remote import DIGEST_KEY
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties
 
-# Metadata of blobs that we wrote. A blob that is overwritten loses them, so they always fit its content.
-DIGEST_KEY = "mlstepsdigest"
+# By DIGEST_KEY, metadata of blobs that we wrote. A blob that is overwritten loses them, so they always fit.
 _FOLDER_KEY = "hdi_isfolder"
 
 

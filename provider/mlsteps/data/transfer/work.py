@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TypeVar
 
-from mlsteps.data.stores.azure_blocks import in_order
 from mlsteps.data.transfer.bandwidth import Bandwidth
 from mlsteps.data.transfer.progress import Meter, Progress
 from mlsteps.data.transfer.result import Tally, TransferStopped
+from mlsteps.launcher.parallel import in_order
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from pathlib import Path
 
-from mlsteps.data.stores.azure_blob import DIGEST_KEY, AzureBlobStore
+from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.data.stores.azure_blocks import BlockIds, commit_blocks, upload_bytes
 from mlsteps.data.transfer.partials import Data, Partial
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher.digest import CHUNK_SIZE, chunk_hashes
+from mlsteps.launcher.remote import DIGEST_KEY
 
 # From here on a copy that was interrupted is gone on with, and all threads work on one file.
 LARGE = 4 * CHUNK_SIZE
