@@ -25,7 +25,7 @@ from mlsteps.environment import (
     RunConfiguration,
     plan_environment,
 )
-from mlsteps.exceptions import ComputeTargetException, EnvironmentBuildError
+from mlsteps.exceptions import ComputeTargetException, EnvironmentBuildError, UserErrorException
 from servers.docker_engine import DockerEngine
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
@@ -298,6 +298,7 @@ def test_what_cannot_be_is_told_before_a_container_starts(containers: Make, tmp_
         ({"mounts": ["data"]}, "a mount is '/on/engine:/in/container'"),
         ({"packages": "pandas"}, "packages is a list of pip requirements"),
         ({"user": "root"}, "user is 'uid:gid' in numbers"),
+        ({"input_cache_gb": "1"}, "input_cache_gb is a number of gigabytes"),
         ({"pull": "sometimes"}, "pull is one of missing, always, never"),
     ):
         with pytest.raises(ComputeTargetException, match=told):
@@ -340,3 +341,56 @@ def test_a_further_mount_is_seen(containers: Make, tmp_path: Path) -> None:
     made = containers(mounts=[f"{tmp_path}/reference:/reference:ro"])
     ok(made.run("print(open('/reference/r.txt').read())"))
     assert made.printed() == "r"
+
+
+def test_a_script_cannot_make_the_worker_read_or_write_what_it_does_not_see(
+    containers: Make, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("of the worker")
+    made = containers()
+    forge = f"""
+import json, os
+from mlsteps.run import Run
+run = Run.get_context()
+run.log("x", 1)
+def upload(name, path):
+    with open(os.path.join(os.environ["MLSTEPS_RUN_DIRECTORY"], "journal.jsonl"), "a") as journal:
+        journal.write(json.dumps({{"event": "upload", "target": "self", "name": name, "path": path}}) + "\\n")
+os.symlink({str(secret)!r}, os.path.join(os.environ["MLSTEPS_RUN_DIRECTORY"], "uploads", "link"))
+upload("stolen-by-path.txt", {os.path.relpath(secret, "/")!r})
+upload("stolen-by-absolute-path.txt", {str(secret)!r})
+upload("stolen-by-link.txt", "uploads/link")
+open(os.path.join(os.environ["MLSTEPS_RUN_DIRECTORY"], "uploads", "mine"), "w").write("mine")
+upload({str(tmp_path / "planted.txt")!r}, "uploads/mine")
+upload("../../../planted.txt", "uploads/mine")
+upload("good.txt", "uploads/mine")
+"""
+    ok(made.run(forge))
+    assert "of the worker" not in str(made.bench.kept)
+    assert made.bench.kept["files/good.txt"] == b"mine"
+    assert not list(tmp_path.rglob("planted.txt"))
+    assert sum("is not kept: it is no file of the run" in line for _, line in made.bench.lines) == 5
+    # The engine's and the worker's machine have this file alike, but the script's is another one.
+    with pytest.raises(UserErrorException) as outcome:
+        made.run(
+            "import os, sys; os.symlink('/etc/hostname', sys.argv[1])",
+            "$out_target",
+            outputs=(made.bench.writes("target", "made/target.txt", collect_from="target.txt"),),
+        )
+    assert "Output 'target': 'target.txt' is a link out of the folders" in str(outcome.value)
+    assert made.bench.store.stat("made/target.txt") is None
+
+
+def test_a_script_cannot_have_a_folder_of_the_worker_kept(containers: Make, tmp_path: Path) -> None:
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside/secret.txt").write_text("of the worker")
+    made = containers()
+    swap = f"""
+import os
+kept = os.path.join(os.path.dirname(os.environ["MLSTEPS_RUN_DIRECTORY"]), "kept")
+os.rename(kept, kept + ".away")
+os.symlink({str(tmp_path / "beside")!r}, kept)
+"""
+    made.run(swap)
+    assert "of the worker" not in str(made.bench.kept)

@@ -291,3 +291,17 @@ def test_worker_itself_sees_no_change(bench: Bench) -> None:
     before = (dict(os.environ), os.getcwd())
     bench.run("import os; os.environ['X'] = 'x'")
     assert (dict(os.environ), os.getcwd()) == before
+
+
+def test_what_goes_wrong_while_files_are_kept_does_not_hide_the_first_error(bench: Bench) -> None:
+    def keep(folder: Path) -> None:
+        raise OSError("no space left")
+
+    bench.put("made/target.txt", "there before")
+    output = bench.writes("target", "made/target.txt", collect_from="target.txt", replace=False)
+    write, job = "open('target.txt', 'w').write('x')", {"outputs": (output,)}
+    watcher = JobWatcher(lambda *_: None, lambda _: None, keep)
+    with pytest.raises(UserErrorException, match="exists already"):
+        LocalCompute().run(bench.job(write, **job), watcher)
+    with pytest.raises(OSError, match="no space left"):
+        LocalCompute().run(bench.job("pass"), watcher)

@@ -276,7 +276,9 @@ def test_an_image_that_nobody_has_is_told(yard: Yard) -> None:
 
 def test_no_engine_is_told(tmp_path: Path) -> None:
     plan = plan_environment(Environment.from_docker_image("x", "y"))
-    with pytest.raises(EnvironmentBuildError, match="No Docker engine answers at unix:///nowhere"):
+    with pytest.raises(
+        EnvironmentBuildError, match="Images cannot be made: no Docker engine answers at unix:///nowhere"
+    ):
         ImageBuilder("unix:///nowhere.sock", tmp_path).base(plan)
 
 

@@ -13,18 +13,32 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlsteps.exceptions import DatastoreException
+from mlsteps.exceptions import ComputeTargetException, DatastoreException
 from mlsteps.launcher.digest import FILE_PREFIX, digest_file
 
 if TYPE_CHECKING:
     from mlsteps.data.stores import FileInfo, Store
 
+DEFAULT_GIGABYTES = 20
 # Every file here has this time of modification, and its size. One that was written to has not.
 _MODIFIED_NS = 315_532_800 * 10**9  # 1980, which archives can hold, too
 _CLONE = 0x40049409  # ioctl FICLONE: a copy that shares its blocks until one of them is written
 # What a store may say of a file's bytes that tells when they change.
 _TELLING = (FILE_PREFIX, "md5:", "etag:")
 _NO_LINK = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.ENOTSUP)
+
+
+def checked_gigabytes(where: str, input_cache_gb: float) -> float:
+    """How much a compute target keeps, in 10^9 bytes.
+
+    :param where: Whose setting it is, for the error.
+    :raises ComputeTargetException: it is no such number.
+    """
+    if type(input_cache_gb) not in (int, float) or not input_cache_gb >= 0:
+        raise ComputeTargetException(
+            f"{where}: input_cache_gb is a number of gigabytes, got {input_cache_gb!r}."
+        )
+    return input_cache_gb
 
 
 class InputCache:

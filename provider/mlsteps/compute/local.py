@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlsteps.compute.base import ComputeTarget
-from mlsteps.compute.input_cache import InputCache
+from mlsteps.compute.input_cache import DEFAULT_GIGABYTES, InputCache, checked_gigabytes
 from mlsteps.compute.job import JobOutcome, JobWatcher, StepJob
 from mlsteps.compute.local_process import LauncherProcess
 from mlsteps.compute.placement import Interpreter, Placement, describe_environment
@@ -21,8 +21,6 @@ from mlsteps.environment import (
     python_for,
 )
 from mlsteps.exceptions import ComputeTargetException
-
-_INPUT_CACHE_GB = 20
 
 
 class LocalCompute(ComputeTarget):
@@ -47,14 +45,10 @@ class LocalCompute(ComputeTarget):
         name: str = "local",
         pass_environment: Sequence[str] = (),
         scratch: str | None = None,
-        input_cache_gb: float = _INPUT_CACHE_GB,
+        input_cache_gb: float = DEFAULT_GIGABYTES,
     ) -> None:
         super().__init__(name)
-        if not input_cache_gb >= 0:
-            raise ComputeTargetException(
-                f"Compute target {name!r}: input_cache_gb is a number of gigabytes, got {input_cache_gb!r}."
-            )
-        self.input_cache_gb = input_cache_gb
+        self.input_cache_gb = checked_gigabytes(f"Compute target {name!r}", input_cache_gb)
         if isinstance(pass_environment, str):
             raise ComputeTargetException(
                 f"Compute target {name!r}: pass_environment is a list of names, got {pass_environment!r}."
@@ -69,7 +63,7 @@ class LocalCompute(ComputeTarget):
             described["pass_environment"] = list(self.pass_environment)
         if self.scratch:
             described["scratch"] = self.scratch
-        if self.input_cache_gb != _INPUT_CACHE_GB:
+        if self.input_cache_gb != DEFAULT_GIGABYTES:
             described["input_cache_gb"] = self.input_cache_gb
         return described
 

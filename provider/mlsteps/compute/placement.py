@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 from mlsteps.compute.base import PYTHON
+from mlsteps.compute.confinement import check_output
 from mlsteps.compute.input_cache import InputCache
 from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
+from mlsteps.compute.kept_files import keep_files
 from mlsteps.compute.script_environment import check_variables
 from mlsteps.compute.staging import stage_input
 from mlsteps.compute.tokens import substitute
@@ -23,8 +25,7 @@ from mlsteps.launcher.manifest import Manifest, read_manifest
 from mlsteps.launcher.package import build_launcher_zip
 from mlsteps.launcher.result import JobResult
 from mlsteps.run.context import InputPath, RunContext
-from mlsteps.run.journal import read_events
-from mlsteps.run.protocol import CONTEXT_FILE, JOURNAL_FILE, RUN_DIRECTORY_VARIABLE, UPLOADS_FOLDER, EventKind
+from mlsteps.run.protocol import CONTEXT_FILE, JOURNAL_FILE, RUN_DIRECTORY_VARIABLE, UPLOADS_FOLDER
 
 
 class LauncherRun(Protocol):
@@ -69,6 +70,7 @@ class Placement:
     :param folder: For this job alone.
     :param extra_variables: Of the job's environment.
     :param elsewhere: Where the script runs, if not on this machine.
+    :param confined: Whether the script sees less of this machine than this process does.
     :raises ComputeTargetException: an input or output needs a path that the other machine's folder has not.
     """
 
@@ -80,8 +82,11 @@ class Placement:
         input_cache: InputCache,
         extra_variables: Mapping[str, str],
         elsewhere: Elsewhere | None = None,
+        *,
+        confined: bool = False,
     ) -> None:
         self.elsewhere = elsewhere
+        self.confined = confined
         self.job = job
         self.folder = folder
         self.input_cache = input_cache
@@ -120,10 +125,11 @@ class Placement:
             if error is None:
                 with watcher.phase("publish"):
                     manifests = self._publish()
-        finally:
-            events = tuple(read_events(journal))
-            self._gather_uploads(events)
-            watcher.keep_files(self.kept)
+        except BaseException:
+            with contextlib.suppress(Exception):  # the first error is the one to tell of
+                keep_files(self.folder, self.kept, journal, watcher)
+            raise
+        events = keep_files(self.folder, self.kept, journal, watcher)
         return JobOutcome(
             exit_code=result.exit_code,
             signal=result.signal,
@@ -287,18 +293,18 @@ class Placement:
         manifests = {}
         for port in self.job.outputs:
             manifest = read_manifest(self.manifests / f"{port.name}.json")
+            path = self.output_paths[port.name]
+            if self.confined:
+                places = [
+                    self.folder,
+                    *self.read_in_place(),
+                    *(place for place, _ in self.written_in_place()),
+                ]
+                check_output(port.name, path, manifest, places)
             if not self._in_place(port):
-                manifest = collect_output(self.output_paths[port.name], manifest, port)
+                manifest = collect_output(path, manifest, port)
             manifests[port.name] = manifest
         return manifests
-
-    def _gather_uploads(self, events: Sequence[Mapping[str, Any]]) -> None:
-        """Put files that the script uploaded beside its kept ``outputs`` and ``logs``; an upload wins."""
-        for event in events:
-            if event.get("event") == EventKind.UPLOAD:
-                target = self.kept / "files" / event["name"]
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self.run_directory / event["path"], target)
 
 
 def _explain(result: Any, watcher: JobWatcher) -> str | None:

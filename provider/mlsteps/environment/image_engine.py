@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from mlsteps.environment.docker_client import docker_client
 from mlsteps.environment.image_probe import ImageFacts, image_facts
 from mlsteps.environment.installer import LAST_LINES
 from mlsteps.environment.redaction import redact
@@ -71,30 +72,14 @@ class ImageEngine:
             EnvironmentBuildError: the Docker SDK is not installed, or no engine answers.
         """
         if self._client is None:
-            self._client = self._given if hasattr(self._given, "images") else self._connected()
-        return self._client
-
-    def _connected(self) -> DockerClient:
-        try:
-            import docker
-        except ImportError as error:
-            raise EnvironmentBuildError(
-                "Images cannot be made: the Docker SDK is not installed. "
-                "Install airflow-provider-mlsteps[docker]."
-            ) from error
-        where = redact(str(self._given)) if self._given else "DOCKER_HOST, or the usual socket"
-        try:
-            if self._given:
-                client = docker.DockerClient(str(self._given), timeout=_ANSWER_SECONDS)
+            if isinstance(self._given, str) or self._given is None:
+                self._client = docker_client(
+                    self._given, _ANSWER_SECONDS, "Images cannot be made", EnvironmentBuildError
+                )
+                self._client.api.timeout = self._timeout
             else:
-                client = docker.from_env(timeout=_ANSWER_SECONDS)
-            client.ping()
-            client.api.timeout = self._timeout
-        except Exception as error:  # the SDK lets errors of requests and urllib3 through
-            raise EnvironmentBuildError(
-                f"No Docker engine answers at {where}: {redact(str(error))}. Start one, or name another."
-            ) from error
-        return client
+                self._client = self._given
+        return self._client
 
     def has(self, name: str) -> bool:
         """Whether the engine has an image of this name."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 JOB_LABEL = "mlsteps.job"
 _STREAMS = {1: "stdout", 2: "stderr"}
-_POLL_SECONDS = 1.0
+_POLL_SECONDS = 0.2
 # The launcher is asked to end the script and has until then; Airflow kills a task five seconds after asking.
 _PATIENCE = 4.3
 _ASK_AGAIN_SECONDS = 0.5
@@ -132,7 +132,7 @@ class JobContainer:
                     events.poll()
                     if supervisor_is_gone(watcher):
                         watcher.stop()
-                    stopping.ask_again()
+                    stopping.pursue()
                     if stopping.is_overdue:
                         break
             if not stopping.is_overdue:
@@ -185,20 +185,22 @@ class _Stopping:
         self._last = 0.0
 
     def ask(self) -> None:
-        """Ask the launcher to end the script."""
+        """Have the launcher asked to end the script.
+
+        A signal handler calls this, maybe in the middle of a request to the engine: so it makes none.
+        """
         if self._asked is None:
             self._asked = time.monotonic()
-            self._signal()
 
-    def ask_again(self) -> None:
-        """Repeat it: a container's first process never gets signals that came before it listened to them."""
+    def pursue(self) -> None:
+        """Send the launcher what was asked for, and again as long as it lasts.
+
+        A container's first process never gets signals that came before it listened to them.
+        """
         if self._asked is not None and time.monotonic() - self._last > _ASK_AGAIN_SECONDS:
-            self._signal()
-
-    def _signal(self) -> None:
-        self._last = time.monotonic()
-        with contextlib.suppress(Exception):  # it has ended
-            self._api.kill(self._container, "SIGTERM")
+            self._last = time.monotonic()
+            with contextlib.suppress(Exception):  # it has ended
+                self._api.kill(self._container, "SIGTERM")
 
     @property
     def is_overdue(self) -> bool:

@@ -11,6 +11,7 @@ from mlsteps.compute.base import ComputeTarget
 from mlsteps.compute.docker.limits import ContainerLimits
 from mlsteps.compute.docker.mounts import ExtraMount
 from mlsteps.compute.docker.ownership import checked_user, give_to, worker_user
+from mlsteps.compute.input_cache import DEFAULT_GIGABYTES, checked_gigabytes
 from mlsteps.compute.packages import checked_packages, with_packages
 from mlsteps.exceptions import ComputeTargetException
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mlsteps.environment.image_builder import BuiltImage, ImageBuilder
 
 _PULL = ("missing", "always", "never")
-_INPUT_CACHE_GB = 20
 
 
 class DockerCompute(ComputeTarget):
@@ -70,7 +70,7 @@ class DockerCompute(ComputeTarget):
         mounts: Sequence[str] = (),
         pull: str = "missing",
         push_to: str | None = None,
-        input_cache_gb: float = _INPUT_CACHE_GB,
+        input_cache_gb: float = DEFAULT_GIGABYTES,
     ) -> None:
         super().__init__(name)
         where = f"Compute target {name!r}"
@@ -87,7 +87,7 @@ class DockerCompute(ComputeTarget):
         self.extra_mounts = tuple(ExtraMount.parse(where, text) for text in mounts)
         self.pull = pull
         self.push_to = push_to
-        self.input_cache_gb = input_cache_gb
+        self.input_cache_gb = checked_gigabytes(where, input_cache_gb)
 
     def describe(self) -> Mapping[str, Any]:
         """Name and settings, for records."""
@@ -102,7 +102,7 @@ class DockerCompute(ComputeTarget):
             "mounts": list(self.mounts) or None,
             "pull": self.pull if self.pull != "missing" else None,
             "push_to": self.push_to,
-            "input_cache_gb": self.input_cache_gb if self.input_cache_gb != _INPUT_CACHE_GB else None,
+            "input_cache_gb": self.input_cache_gb if self.input_cache_gb != DEFAULT_GIGABYTES else None,
         }
         known = {key: value for key, value in settings.items() if value is not None}
         return {"type": self.kind, "name": self.name, **known}
@@ -118,7 +118,7 @@ class DockerCompute(ComputeTarget):
         from mlsteps.environment import EnvironmentKind, environment_identity, lock_for
 
         plan = with_packages(plan, self.packages)
-        with connected(self.name, self.url, self.docker_conn_id) as engine:
+        with connected(self.name, self.url) as engine:
             base = self._builder(folder, engine).base(plan)
         lock = lock_for(plan, locks, image_python=base.minor)
         if plan.kind in (EnvironmentKind.WORKER, EnvironmentKind.INTERPRETER):
@@ -129,7 +129,7 @@ class DockerCompute(ComputeTarget):
     def run(self, job: StepJob, watcher: JobWatcher) -> JobOutcome:
         """Run a job in a container of its own; see :meth:`ComputeTarget.run`."""
         from mlsteps.compute.docker.container import JobContainer
-        from mlsteps.compute.docker.engine import connected
+        from mlsteps.compute.docker.engine import connected, sign_in
         from mlsteps.compute.docker.mounts import mounts_of, output_folders
         from mlsteps.compute.docker.sweeping import sweep
         from mlsteps.compute.input_cache import InputCache
@@ -139,7 +139,8 @@ class DockerCompute(ComputeTarget):
 
         plan = with_packages(plan_environment(job.run_configuration), self.packages)
         with ExitStack() as stack:
-            engine = stack.enter_context(connected(self.name, self.url, self.docker_conn_id))
+            engine = stack.enter_context(connected(self.name, self.url))
+            sign_in(engine, self.name, self.url, self.docker_conn_id)
             sweep(engine)
             with watcher.phase("environment"):
                 image = self._image(plan, job, watcher, engine)
@@ -152,9 +153,10 @@ class DockerCompute(ComputeTarget):
             }
             interpreter = Interpreter(plan.interpreter or image.python, variables, False, described)
             folder = stack.enter_context(ScratchFolder(job.scratch, job.id))
-            variables.setdefault("HOME", str(_made(folder / "home")))
+            (folder / "home").mkdir()
+            variables.setdefault("HOME", str(folder / "home"))
             cache = InputCache(job.input_cache, int(self.input_cache_gb * 1e9))
-            placement = Placement(job, folder, interpreter, cache, plan.environment_variables)
+            placement = Placement(job, folder, interpreter, cache, plan.environment_variables, confined=True)
 
             def start(placed: Placement, job_file: Path, result: Path) -> JobContainer:
                 mounts = mounts_of(placed)
@@ -200,8 +202,3 @@ def _variables_of(engine: Any, image: BuiltImage) -> dict[str, str]:
     """The environment variables of an image."""
     config = engine.api.inspect_image(image.id)["Config"] or {}
     return dict(text.partition("=")[::2] for text in config.get("Env") or ())
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

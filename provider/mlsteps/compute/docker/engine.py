@@ -1,4 +1,4 @@
-"""Connecting to a Docker engine, by way of the hook of Airflow's docker provider."""
+"""Connecting to a compute target's Docker engine, and to the registry that its images come from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from mlsteps.environment.docker_client import docker_client
 from mlsteps.environment.redaction import redact
 from mlsteps.exceptions import ComputeTargetException
 
@@ -19,42 +20,40 @@ _SECONDS = 60
 
 
 @contextmanager
-def connected(name: str, url: str | None, docker_conn_id: str | None) -> Iterator[DockerClient]:
+def connected(name: str, url: str | None) -> Iterator[DockerClient]:
     """A client of an engine.
 
     :param name: Of the compute target, for errors.
     :param url: The engine; None for ``DOCKER_HOST`` or the usual socket.
-    :param docker_conn_id: Who is signed in to a registry on it.
     :raises ComputeTargetException: Docker's SDK is missing, or no engine answers.
     """
+    client = docker_client(url, _SECONDS, f"Compute target {name!r}", ComputeTargetException)
     try:
-        import docker
-    except ImportError:
-        raise ComputeTargetException(
-            f"Compute target {name!r} needs Docker's SDK: pip install 'airflow-provider-mlsteps[docker]'"
-        ) from None
-    client = None
-    try:
-        client = docker.DockerClient(url, timeout=_SECONDS) if url else docker.from_env(timeout=_SECONDS)
-        client.ping()
-    except Exception as error:  # the SDK lets errors of requests and urllib3 through
-        if client is not None:
-            client.close()
-        where = redact(url) if url else "DOCKER_HOST, or the usual socket"
-        raise ComputeTargetException(
-            f"Compute target {name!r}: no Docker engine answers at {where}: {redact(str(error))}. Start it, "
-            f"or set url to another one."
-        ) from None
-    try:
-        if docker_conn_id is not None:
-            from airflow.providers.docker.hooks.docker import DockerHook
-
-            client.api = DockerHook(
-                docker_conn_id=docker_conn_id, base_url=client.api.base_url if url is None else url
-            ).get_conn()
         yield client
     finally:
         client.close()
+
+
+def sign_in(client: DockerClient, name: str, url: str | None, docker_conn_id: str | None) -> None:
+    """Let Airflow's hook sign in to a registry, so that a wrong password is told of before anything is made.
+
+    :raises ComputeTargetException: there is no such connection, or the registry refuses it.
+    """
+    if docker_conn_id is None:
+        return
+    from airflow.providers.docker.hooks.docker import DockerHook
+
+    plain = client.api
+    try:
+        client.api = DockerHook(
+            docker_conn_id=docker_conn_id, base_url=url or plain.base_url, timeout=_SECONDS
+        ).get_conn()
+    except Exception as error:  # of Airflow, of the hook, of Docker's SDK
+        raise ComputeTargetException(
+            f"Compute target {name!r}: signing in by connection {docker_conn_id!r} failed: "
+            f"{redact(str(error))}. Look at the connection's host, login and password."
+        ) from None
+    plain.close()
 
 
 def registry_login(docker_conn_id: str | None) -> RegistryLogin | None:

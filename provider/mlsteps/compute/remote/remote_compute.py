@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.base import ComputeTarget
 from mlsteps.compute.configuration import ComputeConfiguration
+from mlsteps.compute.input_cache import DEFAULT_GIGABYTES, checked_gigabytes
 from mlsteps.compute.packages import checked_packages, with_packages
 from mlsteps.exceptions import ComputeTargetException
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _PYTHON = "python3"
 _WORK_DIRECTORY = "~/.mlsteps"
-_INPUT_CACHE_GB = 20
 
 
 class RemoteCompute(ComputeTarget):
@@ -49,7 +49,7 @@ class RemoteCompute(ComputeTarget):
         python: str = _PYTHON,
         work_directory: str = _WORK_DIRECTORY,
         packages: Sequence[str] = (),
-        input_cache_gb: float = _INPUT_CACHE_GB,
+        input_cache_gb: float = DEFAULT_GIGABYTES,
     ) -> None:
         super().__init__(name)
         where = f"Compute target {name!r}"
@@ -69,7 +69,7 @@ class RemoteCompute(ComputeTarget):
         self.python = python
         self.work_directory = work_directory.rstrip("/")
         self.packages = checked_packages(where, packages)
-        self.input_cache_gb = input_cache_gb
+        self.input_cache_gb = checked_gigabytes(where, input_cache_gb)
 
     def describe(self) -> Mapping[str, Any]:
         """Name and settings, for records."""
@@ -77,7 +77,7 @@ class RemoteCompute(ComputeTarget):
             "python": (self.python, _PYTHON),
             "work_directory": (self.work_directory, _WORK_DIRECTORY),
             "packages": (list(self.packages), []),
-            "input_cache_gb": (self.input_cache_gb, _INPUT_CACHE_GB),
+            "input_cache_gb": (self.input_cache_gb, DEFAULT_GIGABYTES),
         }
         known = {key: value for key, (value, default) in settings.items() if value != default}
         return {"type": self.kind, "name": self.name, "ssh_conn_id": self.ssh_conn_id, **known}
