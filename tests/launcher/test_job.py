@@ -68,6 +68,7 @@ jobs = st.builds(
     report=st.none() | reports,
     web=st.none() | st.builds(WebLimits, threads=st.integers(1, 9)),
     delete_job_file=st.booleans(),
+    inherit=st.booleans(),
     keep=st.just(("outputs", "logs")),
     keep_to=st.none() | path,
     time_limit_seconds=st.none() | st.floats(0.001, 1e9),

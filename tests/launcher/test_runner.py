@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from mlsteps.launcher.job import OutputSpec
+from mlsteps.launcher.job_source import for_environment
 from mlsteps.launcher.manifest import read_manifest
 from mlsteps.launcher.snapshot_archive import write_archive
 
@@ -77,6 +78,19 @@ def test_the_script_sees_its_own_environment_only(
     assert set(environment) - {"LC_CTYPE"} == {"PATH", "UMLAUT", "MARK"}
     assert environment["UMLAUT"] == "ä"
     assert (folder, stdin) == (launcher.job.working_directory, "")
+
+
+def test_a_script_may_inherit_what_the_launcher_has(launcher: Launcher) -> None:
+    launcher.python("import os; print(os.environ['PATH'], os.environ['MINE'], 'MLSTEPS_JOB' in os.environ)")
+    launcher.job = replace(launcher.job, environment={"MINE": "1"}, inherit=True)
+    command = [arg for arg in launcher.command() if not arg.endswith("job.json")]
+    environment = {
+        "PATH": "/image/bin:/usr/bin:/bin",
+        "MINE": "0",
+        "MLSTEPS_JOB": for_environment(launcher.job),
+    }
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=DEADLINE)
+    assert done.stdout == b"/image/bin:/usr/bin:/bin 1 False\n", done.stderr
 
 
 def test_the_snapshot_is_where_the_script_runs(launcher: Launcher, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ class Job:
         working_directory: Where the script runs; made if missing.
         log_directory: Gets ``stdout.log`` and ``stderr.log``; made if missing.
         result_path: Where the `mlsteps.launcher.result.JobResult` is written, last of all.
-        environment: The complete environment of the script: nothing is inherited.
+        environment: The complete environment of the script: nothing is inherited, unless ``inherit`` says so.
         snapshot: Zip file to extract into the working directory, or its signed URL, or None.
         outputs: What the script must write.
         keep: Folders of the working directory to keep whatever happens to the script (relative paths).
@@ -52,6 +52,8 @@ class Job:
         report: Where to tell how it goes, or None.
         web: How to deal with stores; None is as usual.
         delete_job_file: Remove the file that this was read from, before anything else is done.
+        inherit: The script also gets the launcher's own environment, as in a container whose image nobody
+            has looked into; ``environment`` counts where both say something.
 
     Raises:
         UserErrorException: A field has an unusable value; the text names it.
@@ -74,6 +76,7 @@ class Job:
     report: ReportSpec | None = None
     web: WebLimits | None = None
     delete_job_file: bool = False
+    inherit: bool = False
 
     def __post_init__(self) -> None:
         if not self.command or not self.command[0]:
@@ -167,6 +170,7 @@ class Job:
             report=_report(fields.optional_nested("report")),
             web=_web(fields.optional_nested("web")),
             delete_job_file=fields.flag("delete_job_file"),
+            inherit=fields.flag("inherit"),
         )
         fields.finish()
         return job

@@ -147,6 +147,8 @@ def _timed(phases: dict[str, float], name: str, counts: bool = True) -> Iterator
 
 def _known(text: bytes) -> Job:
     job = job_in(text)
+    if job.inherit:
+        job = replace(job, environment={**os.environ, **job.environment}, inherit=False)
     if job.moves_data or job.report is not None:
         from mlsteps.launcher.concealing import conceal_signatures
 
