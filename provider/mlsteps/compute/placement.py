@@ -120,7 +120,7 @@ class Placement:
         try:
             with watcher.phase("script"):
                 result = launcher.run(watcher, journal)
-            error = _explain(result, watcher)
+            error = explain(result, watcher)
             manifests: dict[str, Manifest] = {}
             if error is None:
                 with watcher.phase("publish"):
@@ -307,7 +307,7 @@ class Placement:
         return manifests
 
 
-def _explain(result: Any, watcher: JobWatcher) -> str | None:
+def explain(result: Any, watcher: JobWatcher) -> str | None:
     """Why a job counts as failed, or None."""
     if result.succeeded:
         return None

@@ -69,6 +69,18 @@ class Signer:
                 self._made[name, write] = (time.monotonic() + _LASTING, signature)
         return signature
 
+    def job(self, name: str, seconds: float) -> str:
+        """For all blobs of a container that one job has to itself: to read and write; not to list."""
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+        return generate_container_sas(
+            self._account.client.account_name or "",
+            name,
+            permission=ContainerSasPermissions(read=True, create=True, write=True),
+            expiry=_in(seconds),
+            **self._by(seconds),
+        )
+
     def _by(self, seconds: float) -> dict[str, Any]:
         client = self._account.client
         if self._account.can_sign:

@@ -1,0 +1,109 @@
+"""StagingArea: a container that one job has to itself while it lasts, on somebody's storage account."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, TypeVar
+
+from mlsteps.data.stores.azure_blob import AzureBlobStore
+from mlsteps.exceptions import ComputeTargetException
+from mlsteps.launcher.places import Place
+
+if TYPE_CHECKING:
+    from mlsteps.data.stores import Store
+
+T = TypeVar("T")
+
+_PREFIX = "mlsteps-job-"
+# No job lasts that long: no signature does.
+_FORGOTTEN = timedelta(days=8)
+
+
+class StagingArea:
+    """Where a job finds what it is, and leaves what it made and what became of it.
+
+    Its one signature opens this container and nothing else of the account, can neither list nor delete, and
+    is of no use when the container is gone. So a job that is not to be trusted can spoil its own results, and
+    nobody else's.
+
+    :param home: A store of the account that it is on; none of its files are touched.
+    :param job: The job's id: whoever knows it finds the area again.
+    """
+
+    def __init__(self, home: AzureBlobStore, job: str) -> None:
+        # Two Airflows may have runs of one name, each with a place of its own for what they keep.
+        whose = f"{home.url('')}\0{job}".encode()
+        self.name = f"{_PREFIX}{hashlib.sha256(whose).hexdigest()[:40]}"
+        self.store = AzureBlobStore(home.account, self.name)
+        self._home = home
+
+    def make(self) -> bool:
+        """Make it; False if it is there already.
+
+        :raises ComputeTargetException: the credentials do not allow that.
+        """
+        from azure.core.exceptions import ResourceExistsError
+
+        def create() -> bool:
+            try:
+                self.store.container_client.create_container()
+            except ResourceExistsError:
+                return False
+            return True
+
+        return self._allowed("make a container for the job's data", create)
+
+    def place(self, seconds: float) -> Place:
+        """All of it, signed for a while.
+
+        :raises ComputeTargetException: nothing can be signed.
+        """
+        query = self._allowed("sign", lambda: self._home.signer.job(self.store.container, seconds))
+        return Place(self.store.url(""), query)
+
+    def delete(self) -> None:
+        """Delete it and all that is in it; that it cannot be is no error, as :meth:`sweep` comes by."""
+        with contextlib.suppress(Exception):
+            self.store.container_client.delete_container()
+
+    def sweep(self) -> None:
+        """Delete areas of this account that nobody came back to, as after a worker was killed."""
+        oldest = datetime.now(timezone.utc) - _FORGOTTEN
+        with contextlib.suppress(Exception):  # nothing depends on it
+            client = self._home.account.client
+            for found in client.list_containers(name_starts_with=_PREFIX):
+                if found.last_modified < oldest:
+                    client.delete_container(found.name)
+
+    def _allowed(self, doing: str, call: Callable[[], T]) -> T:
+        from azure.core.exceptions import HttpResponseError
+
+        from mlsteps.data.stores.azure_account import safe_text
+
+        try:
+            return call()
+        except HttpResponseError as error:
+            raise ComputeTargetException(
+                f"{self._home.account.label} cannot {doing} on {self._home.endpoint}: {safe_text(error)} It "
+                f"takes the account's key, or the roles Storage Blob Data Contributor and Storage Blob "
+                f"Delegator."
+            ) from None
+
+
+def home_among(stores: Iterable[Store | None], compute: str) -> AzureBlobStore:
+    """The first of some stores on whose account there can be a staging area.
+
+    :param compute: The compute target's name, for the error.
+    :raises ComputeTargetException: there is none.
+    """
+    for store in stores:
+        if isinstance(store, AzureBlobStore) and store.signer.can_sign:
+            return store
+    raise ComputeTargetException(
+        f"Compute target {compute!r} runs jobs where this worker's folders are not, and hands data over by a "
+        f"storage account: keep the workspace's records, or the step's data, on an Azure Blob datastore "
+        f"whose credentials can sign (an account key, or a signed-in identity)."
+    )

@@ -1,0 +1,146 @@
+"""StagedJob: one job for a machine that shares nothing with this one but a storage account."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.compute.job import JobOutcome, JobOutput, JobWatcher, StepJob
+from mlsteps.compute.placement import explain
+from mlsteps.compute.scratch import ScratchFolder
+from mlsteps.compute.staged import bootstrap
+from mlsteps.compute.staged.area import StagingArea
+from mlsteps.compute.staged.inputs import signed_input
+from mlsteps.compute.staged.layout import Layout
+from mlsteps.compute.staged.outputs import MANIFESTS, OUTPUTS, published_outputs
+from mlsteps.compute.staged.report import REPORT, Report
+from mlsteps.launcher.job import Job, OutputSpec
+from mlsteps.launcher.job_source import VARIABLE, encoded
+from mlsteps.launcher.package import build_launcher_zip
+from mlsteps.launcher.places import Place, ReportSpec
+from mlsteps.launcher.result import JobResult
+
+if TYPE_CHECKING:
+    from mlsteps.launcher.manifest import Manifest
+
+_LAUNCHER = "launcher.zip"
+_SNAPSHOT = "snapshot.zip"
+_JOB = "job"
+
+
+class StagedJob:
+    """What is signed, staged and published for a job that runs elsewhere.
+
+    Whoever starts the job gives it :meth:`variables` and :meth:`command`; they hold all that it needs, and
+    two addresses that are good for this job's staging area only. The job fetches its inputs, sends its
+    outputs and reports. Later, perhaps in another process, :meth:`outcome` publishes what it made.
+
+    :param layout: Where things stand there.
+    :param area: The job's own.
+    :param seconds: How long the job may last: signatures are good for as long.
+    """
+
+    def __init__(self, job: StepJob, layout: Layout, area: StagingArea, seconds: float) -> None:
+        self.job = job
+        self.layout = layout
+        self.area = area
+        self.report = Report(area.store)
+        self._seconds = seconds
+
+    def stage(self, watcher: JobWatcher) -> dict[str, str]:
+        """Put what the job needs where it finds it; returns the environment variables that lead it there.
+
+        They hold signatures: they belong into no log and no record.
+        """
+        place = self.area.place(self._seconds)
+        launcher = build_launcher_zip(self.job.environments)
+        self.area.store.put_file(launcher, _LAUNCHER)
+        if self.job.snapshot is not None:
+            self.area.store.put_file(self.job.snapshot, _SNAPSHOT)
+        self.area.store.write(_JOB, encoded(self._launcher_job(place, watcher)).encode())
+        digest = hashlib.sha256(launcher.read_bytes()).hexdigest()
+        return {
+            VARIABLE: place.below(_JOB).address,
+            "MLSTEPS_LAUNCHER": f"{place.below(_LAUNCHER).address} {digest}",
+        }
+
+    def command(self, python: str) -> list[str]:
+        """What to start there, in a container whose root folder of the layout exists."""
+        text = Path(bootstrap.__file__).read_text("utf-8")
+        return [python, "-I", "-S", "-c", text, self.layout.root]
+
+    def outcome(self, result: JobResult, watcher: JobWatcher, environment: Mapping[str, Any]) -> JobOutcome:
+        """Publish what the job made, if it succeeded, and keep what it left.
+
+        :param environment: What it ran in, for the record.
+        :raises UserErrorException: a file stands where an output shall be, and may not be replaced.
+        """
+        error = explain(result, watcher)
+        manifests: dict[str, Manifest] = {}
+        watcher.phases |= {**result.phases, "script": round(result.duration_seconds, 3)}
+        with ScratchFolder(self.job.scratch, f"{self.job.id}-report") as folder:
+            try:
+                if error is None:
+                    with watcher.phase("publish"):
+                        manifests = published_outputs(
+                            self.job.outputs, self.area.store, self.layout.writes_in_place
+                        )
+            finally:
+                kept, events = self.report.gather(folder)
+                watcher.keep_files(kept)
+        return JobOutcome(
+            exit_code=result.exit_code,
+            signal=result.signal,
+            error=error,
+            command=self.layout.command,
+            manifests=manifests,
+            environment=environment,
+            events=events,
+            stdout_tail=tuple(result.stdout_tail.splitlines()),
+            stderr_tail=tuple(result.stderr_tail.splitlines()),
+            missing_outputs=result.missing_outputs,
+        )
+
+    def _launcher_job(self, place: Place, watcher: JobWatcher) -> Job:
+        layout = self.layout
+        inputs = [
+            signed_input(
+                port,
+                layout.inputs[port.name],
+                self.area.store,
+                place,
+                self._seconds,
+                lambda line: watcher.on_line("inputs", line),
+            )
+            for port in self.job.inputs
+            if not layout.reads_in_place(port)
+        ]
+        return Job(
+            command=layout.command,
+            working_directory=layout.work,
+            snapshot=place.below(_SNAPSHOT).address if self.job.snapshot is not None else None,
+            environment=layout.environment,
+            inherit=True,
+            inputs=tuple(inputs),
+            outputs=tuple(self._output(port, place) for port in self.job.outputs),
+            files={f"{layout.run}/context.json": layout.context()},
+            keep_to=f"{layout.kept}/files",
+            log_directory=layout.kept,
+            result_path=f"{layout.root}/result.json",
+            report=ReportSpec(place.below(REPORT), layout.run),
+            time_limit_seconds=self.job.time_limit,
+        )
+
+    def _output(self, port: JobOutput, place: Place) -> OutputSpec:
+        in_place = self.layout.writes_in_place(port)
+        return OutputSpec(
+            port.name,
+            self.layout.outputs[port.name],
+            port.create_directory,
+            f"{self.layout.root}/manifests/{port.name}.json",
+            upload=None if in_place else place.below(f"{OUTPUTS}/{port.name}"),
+            manifest_upload=place.below(f"{MANIFESTS}/{port.name}.json"),
+            patterns=port.patterns,
+        )
