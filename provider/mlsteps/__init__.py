@@ -27,6 +27,7 @@ _PUBLIC = {
     "Environment": "mlsteps.environment",
     "Experiment": "mlsteps.runs",
     "FileDataset": "mlsteps.data.datasets",
+    "KubernetesCompute": "mlsteps.compute",
     "LocalCompute": "mlsteps.compute",
     "OutputFileDatasetConfig": "mlsteps.data",
     "Pipeline": "mlsteps.pipeline",
@@ -64,6 +65,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "Environment",
     "Experiment",
     "FileDataset",
+    "KubernetesCompute",
     "LocalCompute",
     "OutputFileDatasetConfig",
     "Pipeline",
@@ -92,6 +94,7 @@ if TYPE_CHECKING:
         ComputeTarget,
         DataFactoryCompute,
         DockerCompute,
+        KubernetesCompute,
         LocalCompute,
         RemoteCompute,
     )

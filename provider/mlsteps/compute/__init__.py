@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlsteps.compute.docker import DockerCompute
     from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobSuspended, JobWatcher, StepJob
     from mlsteps.compute.kinds import create_compute_target
+    from mlsteps.compute.kubernetes import KubernetesCompute
     from mlsteps.compute.local import LocalCompute
     from mlsteps.compute.remote import RemoteCompute
     from mlsteps.compute.resources import Resources
@@ -49,6 +50,7 @@ __all__ = [
     "JobOutput",
     "JobSuspended",
     "JobWatcher",
+    "KubernetesCompute",
     "KustoCompute",
     "LocalCompute",
     "RemoteCompute",
@@ -74,6 +76,7 @@ _LATER = {
     "JobOutput": "mlsteps.compute.job",
     "JobSuspended": "mlsteps.compute.job",
     "JobWatcher": "mlsteps.compute.job",
+    "KubernetesCompute": "mlsteps.compute.kubernetes",
     "KustoCompute": "mlsteps.compute.retired",
     "LocalCompute": "mlsteps.compute.local",
     "RemoteCompute": "mlsteps.compute.remote",

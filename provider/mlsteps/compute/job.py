@@ -85,6 +85,7 @@ class StepJob:
     :param input_cache: One that keeps what was fetched of inputs.
     :param locks: What the packages of environments were resolved to; None leaves that to the installer.
     :param resources: What it may use of a machine.
+    :param step: The same for every try of one step in one run; empty if nobody tries again.
     """
 
     id: str
@@ -101,6 +102,7 @@ class StepJob:
     input_cache: Path
     locks: EnvironmentLocks | None = None
     resources: Resources = field(default_factory=Resources)
+    step: str = ""
 
 
 @dataclass(frozen=True)

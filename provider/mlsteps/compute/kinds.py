@@ -13,6 +13,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "local": ("mlsteps.compute.local", "LocalCompute"),
     "docker": ("mlsteps.compute.docker", "DockerCompute"),
     "remote": ("mlsteps.compute.remote", "RemoteCompute"),
+    "kubernetes": ("mlsteps.compute.kubernetes", "KubernetesCompute"),
     "amlcompute": ("mlsteps.compute.aml_compute", "AmlCompute"),
     "datafactory": ("mlsteps.compute.data_factory", "DataFactoryCompute"),
 }

@@ -51,7 +51,7 @@ class EnvironmentLocks:
     def __init__(
         self, store: RecordStore, folder: str | os.PathLike[str], timeout: float = RESOLVE_TIMEOUT
     ) -> None:
-        self._store = store
+        self.store = store
         self._folder = Path(folder).absolute()
         self._copies = FolderStore(self._folder / "resolved")
         self._timeout = timeout
@@ -65,7 +65,7 @@ class EnvironmentLocks:
         if name in self._known:
             return self._known[name]
         try:
-            lock = read_record(self._store, f"{FOLDER}/{name}", FORMAT, EnvironmentLock.from_plain)
+            lock = read_record(self.store, f"{FOLDER}/{name}", FORMAT, EnvironmentLock.from_plain)
         except (MlstepsException, OSError) as error:
             lock = self._copy(name)
             if lock is None:
@@ -117,7 +117,7 @@ class EnvironmentLocks:
         if not spec.requirements or (known is not None and known.digest == lock.digest):
             return known or lock
         name = _name(spec, python)
-        self._store.write(f"{FOLDER}/{name}", _dump(lock))
+        self.store.write(f"{FOLDER}/{name}", _dump(lock))
         self._keep_copy(name, lock)
         return lock
 
@@ -135,7 +135,7 @@ class EnvironmentLocks:
                 if known is not None:
                     return known
                 lock = resolve(spec, python, tell, secrets or UrlSecrets(), self._timeout)
-                if not self._store.create(f"{FOLDER}/{name}", _dump(lock)):
+                if not self.store.create(f"{FOLDER}/{name}", _dump(lock)):
                     theirs = self.find(spec, python)  # another machine was faster; all use what it found
                     lock = theirs if theirs is not None else lock
                 self._keep_copy(name, lock)

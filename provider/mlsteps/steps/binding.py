@@ -60,6 +60,7 @@ def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
         environments=config.folder / "environments",
         input_cache=config.folder / "input-cache",
         locks=environment_locks(attempt.workspace),
+        step=layout.step_run_id(attempt.dag_id, attempt.run_id, attempt.task_id, attempt.map_index, 0),
     )
     return BoundStep(
         job=job,

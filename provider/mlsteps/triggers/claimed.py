@@ -33,6 +33,7 @@ class ClaimedTrigger(BaseTrigger):
         self.settings = dict(settings)
         self.workspace = workspace
         self.suspended = dict(suspended)
+        self._inner: BaseTrigger | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """As Airflow's database keeps it."""
@@ -47,7 +48,7 @@ class ClaimedTrigger(BaseTrigger):
         """Yield what the other trigger yields, and with it what the step is told."""
         signs = asyncio.create_task(self._give_signs()) if self.suspended.get("claim") else None
         try:
-            async for event in self._waiting().run():
+            async for event in self._waiting.run():
                 # Not by the keyword arguments of a deferral, which a test run's Airflow (3.3) forgets.
                 told = {"suspended": self.suspended, "event": event.payload}
                 yield TriggerEvent(told)  # type: ignore[no-untyped-call]
@@ -57,12 +58,28 @@ class ClaimedTrigger(BaseTrigger):
                 with suppress(asyncio.CancelledError):
                     await signs
 
-    def _waiting(self) -> BaseTrigger:
-        module, _, name = self.classpath.rpartition(".")
-        from importlib import import_module
+    async def on_kill(self) -> None:
+        """Let the other trigger end what it waits for: somebody has ended the task (Airflow 3.3)."""
+        end = getattr(self._waiting, "on_kill", None)
+        if end is not None:
+            await end()
 
-        made: BaseTrigger = getattr(import_module(module), name)(**self.settings)
-        return made
+    async def cleanup(self) -> None:
+        """Let the other trigger clear up: this one ends, for whatever reason."""
+        await self._waiting.cleanup()
+
+    @property
+    def _waiting(self) -> BaseTrigger:
+        """The other trigger, as one object: it knows whether it is done."""
+        if self._inner is None:
+            module, _, name = self.classpath.rpartition(".")
+            from importlib import import_module
+
+            made: BaseTrigger = getattr(import_module(module), name)(**self.settings)
+            if getattr(self, "task_instance", None) is not None:
+                made.task_instance = self.task_instance
+            self._inner = made
+        return self._inner
 
     async def _give_signs(self) -> None:
         handed_on: HandedOn | None = None

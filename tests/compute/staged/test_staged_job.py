@@ -52,7 +52,7 @@ class Elsewhere:
 
     def stage(self, job: StepJob) -> StagedJob:
         layout = Layout(job, str(self.root), sys.executable, {}, self.folders)
-        self.staged = StagedJob(job, layout, StagingArea(self.store, job.id), 600)
+        self.staged = StagedJob(job, layout, StagingArea.of_job(self.store, job.id), 600)
         assert self.staged.area.make()
         self.variables = self.staged.stage(self.bench.watcher)
         return self.staged
@@ -261,8 +261,8 @@ def test_a_launcher_that_cannot_be_fetched_is_told_without_its_signature(
 
 
 def test_areas_are_found_again_by_the_jobs_id(elsewhere: Elsewhere) -> None:
-    area = StagingArea(elsewhere.store, "dag.run.task.1")
-    assert (area.make(), StagingArea(elsewhere.store, "dag.run.task.1").make()) == (True, False)
+    area = StagingArea.of_job(elsewhere.store, "dag.run.task.1")
+    assert (area.make(), StagingArea.of_job(elsewhere.store, "dag.run.task.1").make()) == (True, False)
     area.store.write("x", b"1")
     area.sweep()
     assert area.store.read("x") == b"1"

@@ -6,14 +6,11 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.places import Place
-
-if TYPE_CHECKING:
-    from mlsteps.data.stores import Store
 
 T = TypeVar("T")
 
@@ -30,15 +27,30 @@ class StagingArea:
     nobody else's.
 
     :param home: A store of the account that it is on; none of its files are touched.
-    :param job: The job's id: whoever knows it finds the area again.
+    :param name: The container's.
     """
 
-    def __init__(self, home: AzureBlobStore, job: str) -> None:
+    def __init__(self, home: AzureBlobStore, name: str) -> None:
+        self.name = name
+        self.home = home.url("")
+        self.store = AzureBlobStore(home.account, name)
+        self._home = home
+
+    @classmethod
+    def of_job(cls, home: AzureBlobStore, job: str) -> StagingArea:
+        """The area of the job with this id: whoever knows it finds the same again."""
         # Two Airflows may have runs of one name, each with a place of its own for what they keep.
         whose = f"{home.url('')}\0{job}".encode()
-        self.name = f"{_PREFIX}{hashlib.sha256(whose).hexdigest()[:40]}"
-        self.store = AzureBlobStore(home.account, self.name)
-        self._home = home
+        return cls(home, f"{_PREFIX}{hashlib.sha256(whose).hexdigest()[:40]}")
+
+    def beside(self, name: str) -> StagingArea:
+        """Another area of this account.
+
+        :raises ComputeTargetException: the name is not one of an area.
+        """
+        if not name.startswith(_PREFIX):
+            raise ComputeTargetException(f"{name!r} is no staging area.")
+        return StagingArea(self._home, name)
 
     def make(self) -> bool:
         """Make it; False if it is there already.
@@ -93,7 +105,7 @@ class StagingArea:
             ) from None
 
 
-def home_among(stores: Iterable[Store | None], compute: str) -> AzureBlobStore:
+def home_among(stores: Iterable[object], compute: str) -> AzureBlobStore:
     """The first of some stores on whose account there can be a staging area.
 
     :param compute: The compute target's name, for the error.

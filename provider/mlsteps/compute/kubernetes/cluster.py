@@ -1,0 +1,176 @@
+"""Cluster: the few requests to a cluster's API that a job needs, with errors for people."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mlsteps.exceptions import ComputeTargetException
+
+if TYPE_CHECKING:
+    from mlsteps.compute.kubernetes.kubernetes_compute import KubernetesCompute
+
+T = TypeVar("T")
+
+# A cluster's API server may be gone for a while, as when it is upgraded; pods go on meanwhile.
+_PAUSES = (0.5, 1, 2, 4, 8, 15, 15, 30, 30)
+_PASSING = (429, 500, 502, 503, 504)
+_LOG_TIMEOUTS = (10, 120)
+
+
+@contextmanager
+def connected(target: KubernetesCompute) -> Iterator[Cluster]:
+    """The cluster of a compute target.
+
+    :raises ComputeTargetException: the provider is missing, or its connection opens no cluster.
+    """
+    try:
+        from mlsteps.compute.kubernetes.pod_spec import operator_for
+
+        operator = operator_for(target, name="unused")
+    except ImportError:
+        raise ComputeTargetException(
+            f"Compute target {target.name!r} needs Airflow's Kubernetes provider: "
+            f"pip install 'airflow-provider-mlsteps[kubernetes]'"
+        ) from None
+    where = f"Compute target {target.name!r}, connection {target.kubernetes_conn_id!r}"
+    try:
+        api = operator.hook.core_v1_client
+        namespace = target.namespace or operator.hook.get_namespace() or "default"
+    except Exception as error:  # a kubeconfig has many ways of being wrong
+        raise ComputeTargetException(
+            f"{where}: it opens no cluster: {type(error).__name__}: {error} Give the connection a "
+            f"kubeconfig, or in_cluster where Airflow runs in the cluster."
+        ) from None
+    try:
+        yield Cluster(api, namespace, where)
+    finally:
+        with contextlib.suppress(Exception):
+            api.api_client.close()
+
+
+class Cluster:
+    """Pods in one namespace.
+
+    :param api: The client's ``CoreV1Api``.
+    :param where: For errors.
+    """
+
+    def __init__(self, api: Any, namespace: str, where: str) -> None:
+        self._api = api
+        self.namespace = namespace
+        self._where = where
+
+    def create(self, pod: Any) -> Any:
+        """Create a pod; the one of this name that is there already is taken for it."""
+        name = pod.metadata.name
+
+        def create() -> Any:
+            from kubernetes.client.exceptions import ApiException
+
+            try:
+                return self._api.create_namespaced_pod(self.namespace, pod)
+            except ApiException as error:
+                if error.status == 409:  # the answer to an earlier attempt may have been lost
+                    return self._api.read_namespaced_pod(name, self.namespace)
+                raise
+
+        return self._call(f"create the pod {name!r}", create)
+
+    def read(self, name: str) -> Any | None:
+        """A pod; None if it is not there."""
+        from kubernetes.client.exceptions import ApiException
+
+        def read() -> Any | None:
+            try:
+                return self._api.read_namespaced_pod(name, self.namespace)
+            except ApiException as error:
+                if error.status == 404:
+                    return None
+                raise
+
+        return self._call(f"read the pod {name!r}", read)
+
+    def labelled(self, label: str, value: str) -> list[Any]:
+        """Pods by a label."""
+        selector = f"{label}={value}"
+        found: list[Any] = self._call(
+            "list pods",
+            lambda: self._api.list_namespaced_pod(self.namespace, label_selector=selector).items,
+        )
+        return found
+
+    def delete(self, name: str, grace: int | None = None) -> None:
+        """Delete a pod, whose containers are asked to end first; that it is not there is no error.
+
+        Tried once: it is called where there is no time, and the pod has a deadline of its own.
+        """
+        with contextlib.suppress(Exception):
+            self._api.delete_namespaced_pod(name, self.namespace, grace_period_seconds=grace)
+
+    def warnings(self, name: str) -> list[str]:
+        """What the cluster complained about, the last one last; empty where that may not be read."""
+        with contextlib.suppress(Exception):
+            events = self._api.list_namespaced_event(
+                self.namespace, field_selector=f"involvedObject.name={name}"
+            ).items
+            return [f"{event.reason}: {event.message}" for event in events if event.type == "Warning"]
+        return []
+
+    def log(self, name: str, container: str, since: float | None) -> Iterator[bytes]:
+        """What a container prints, each line with its time in front, until it ends or the connection does.
+
+        :param since: Only of the last so many seconds.
+        """
+        seconds = None if since is None else max(1, int(since) + 1)
+        answer = self._api.read_namespaced_pod_log(
+            name,
+            self.namespace,
+            container=container,
+            follow=True,
+            timestamps=True,
+            since_seconds=seconds,
+            _preload_content=False,
+            _request_timeout=_LOG_TIMEOUTS,
+        )
+        try:
+            yield from answer.stream(1 << 16)
+        finally:
+            answer.release_conn()
+
+    def _call(self, doing: str, call: Callable[[], T]) -> T:
+        from kubernetes.client.exceptions import ApiException
+        from urllib3.exceptions import HTTPError
+
+        for pause in (*_PAUSES, None):
+            try:
+                return call()
+            except ApiException as error:
+                if pause is None or error.status not in _PASSING:
+                    raise self._explained(doing, error) from None
+            except HTTPError as error:
+                if pause is None:
+                    raise ComputeTargetException(
+                        f"{self._where}: cannot {doing}: the cluster's API server does not answer: {error}"
+                    ) from None
+            time.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _explained(self, doing: str, error: Any) -> ComputeTargetException:
+        told = error.reason
+        with contextlib.suppress(Exception):
+            told = json.loads(error.body)["message"]
+        advice = ""
+        if error.status == 401:
+            advice = " Its token or certificate has expired, or is another cluster's."
+        elif error.status == 403 and "exceeded quota" in str(told):
+            advice = " Ask for less (cpus, memory, gpus), or have the namespace's quota raised."
+        elif error.status == 403:
+            advice = " Give its user the rights that the page on Kubernetes lists."
+        elif error.status == 404:
+            advice = f" Is there a namespace {self.namespace!r}?"
+        return ComputeTargetException(f"{self._where}: cannot {doing}: {told}.{advice}")

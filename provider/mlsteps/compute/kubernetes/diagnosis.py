@@ -1,0 +1,142 @@
+"""What is wrong with a pod, in words, with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from mlsteps.compute.docker.limits import ContainerLimits
+from mlsteps.compute.kubernetes.pod_spec import CONTAINER
+from mlsteps.launcher.result import JobResult
+
+_ENDED = ("Succeeded", "Failed")
+_NO_IMAGE = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_NO_CONTAINER = (
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+    "CrashLoopBackOff",
+)
+_NO_PROGRAM = ("executable file not found", "no such file or directory")
+
+
+def has_ended(pod: Any) -> bool:
+    """Whether its containers have, or will never begin."""
+    return pod.status.phase in _ENDED or _terminated(pod) is not None
+
+
+def has_begun(pod: Any) -> bool:
+    """Whether there may be something printed."""
+    state = _state(pod)
+    return state is not None and (state.running is not None or state.terminated is not None)
+
+
+def why_it_does_not_start(pod: Any, warnings: Sequence[str], patience: float) -> str | None:
+    """Why a pod that has not begun never will, or None while there is hope.
+
+    :param warnings: What the cluster complained about.
+    :param patience: Seconds that it may take.
+    """
+    image = pod.spec.containers[0].image
+    state = _state(pod)
+    waiting = state.waiting if state is not None else None
+    if waiting is not None and waiting.reason in _NO_IMAGE:
+        told = next((text for text in reversed(warnings) if "pull" in text and "Back-off" not in text), "")
+        return (
+            f"The image {image!r} cannot be pulled: {told or waiting.message or waiting.reason}. See "
+            f"that the name is right, that the nodes reach its registry, and that image_pull_secrets names a secret "
+            f"that opens it."
+        )
+    if waiting is not None and waiting.reason in _NO_CONTAINER:
+        return (
+            f"The container cannot be made: {waiting.message or waiting.reason}.{_program(waiting.message)}"
+        )
+    if has_begun(pod) or _age(pod) < patience:
+        return None
+    minutes = f"after {patience / 60:.3g} minutes (startup_minutes)"
+    for condition in pod.status.conditions or ():
+        if condition.type == "PodScheduled" and condition.status == "False":
+            return (
+                f"No node of the cluster takes the pod, {minutes}: {condition.message} Ask for less (cpus, "
+                f"memory, gpus), see that node_selector and tolerations fit a node, or let the cluster grow."
+            )
+    told = warnings[-1] if warnings else (waiting.message or waiting.reason if waiting is not None else "")
+    return f"The pod has not started, {minutes}: {told or 'the cluster does not say why'}."
+
+
+def how_it_ended(
+    pod: Any | None, result: JobResult | None, limits: ContainerLimits, stopped: bool, hours: float
+) -> JobResult:
+    """The job's result, with what only the cluster knows.
+
+    :param pod: None if it is gone.
+    :param result: What the launcher told; None if it could not.
+    :param stopped: Whether it was asked to end.
+    :param hours: How long the pod might be active.
+    """
+    if stopped:
+        return result or JobResult(stopped="terminated")
+    if result is not None and result.succeeded:
+        return result
+    known = result or JobResult()
+    reason = pod.status.reason if pod is not None else None
+    if pod is not None and reason == "Evicted":
+        return replace(
+            known,
+            error=f"The cluster evicted the pod: {pod.status.message} Set memory on the compute target to "
+            f"what the script needs, so that it gets a node that has it; and give the step retries.",
+        )
+    if reason == "DeadlineExceeded":
+        return replace(
+            known,
+            error=f"The pod was ended after {hours:g} hours, which is the compute target's max_hours.",
+        )
+    terminated = _terminated(pod) if pod is not None else None
+    if terminated is not None and terminated.reason == "OOMKilled":
+        from rich.filesize import decimal
+
+        limit = f"its limit of {decimal(limits.memory)}" if limits.memory else "what its node has"
+        return replace(
+            known, error=f"The container used more memory than {limit}. Raise memory on the compute target."
+        )
+    if result is not None:
+        return result
+    if pod is None:
+        return JobResult(
+            error="The pod is gone and left no result: somebody deleted it, or its node is lost. Give the "
+            "step retries where nodes come and go."
+        )
+    if reason:
+        return JobResult(error=f"The cluster ended the pod: {reason}: {pod.status.message}")
+    if terminated is None:
+        return JobResult(error=f"The pod ended as {pod.status.phase} and left no result.")
+    told = f": {terminated.message}" if terminated.message else ""
+    if terminated.exit_code == 137:
+        return JobResult(error="The container was killed from outside: by somebody, or with its node.")
+    return JobResult(
+        error=f"The container ended with exit code {terminated.exit_code} and left no result{told}. See what "
+        f"it printed above.{_program(terminated.message)}"
+    )
+
+
+def _program(message: str | None) -> str:
+    if any(text in (message or "") for text in _NO_PROGRAM):
+        return " The image needs Python 3.9 or newer; python on the compute target says what it is called."
+    return ""
+
+
+def _state(pod: Any) -> Any | None:
+    statuses = pod.status.container_statuses or ()
+    return next((one.state for one in statuses if one.name == CONTAINER), None)
+
+
+def _terminated(pod: Any) -> Any | None:
+    state = _state(pod)
+    return state.terminated if state is not None else None
+
+
+def _age(pod: Any) -> float:
+    created: datetime = pod.metadata.creation_timestamp
+    return (datetime.now(timezone.utc) - created).total_seconds()

@@ -1,0 +1,43 @@
+"""Leaving a pod to Airflow's triggerer, by the Kubernetes provider's own trigger."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from mlsteps.compute.job import JobSuspended
+from mlsteps.compute.kubernetes.pod_spec import CONTAINER
+
+if TYPE_CHECKING:
+    from mlsteps.compute.kubernetes.cluster import Cluster
+    from mlsteps.compute.kubernetes.kubernetes_compute import KubernetesCompute
+
+_POLL_SECONDS = 5.0
+
+
+def suspended(target: KubernetesCompute, cluster: Cluster, name: str) -> JobSuspended:
+    """What to raise, so that no worker waits for a pod.
+
+    The triggerer looks up the connection itself: no credential is kept with the trigger.
+    """
+    from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
+
+    now = datetime.now(timezone.utc)
+    seconds = int(target.startup_minutes * 60)
+    wanted = {
+        "pod_name": name,
+        "pod_namespace": cluster.namespace,
+        "trigger_start_time": now,
+        "base_container_name": CONTAINER,
+        "kubernetes_conn_id": target.kubernetes_conn_id,
+        "poll_interval": _POLL_SECONDS,
+        "get_logs": False,
+        "startup_timeout": seconds,
+        "schedule_timeout": seconds,
+    }
+    known = inspect.signature(KubernetesPodTrigger.__init__).parameters  # it has grown over the versions
+    trigger = KubernetesPodTrigger(**{key: value for key, value in wanted.items() if key in known})
+    classpath, settings = trigger.serialize()
+    settings["trigger_start_time"] = now.isoformat()  # nobody reads it, and this is JSON
+    return JobSuspended(classpath, settings, f"The pod {name} runs in namespace {cluster.namespace}.")

@@ -1,0 +1,405 @@
+"""KubernetesCompute against a double of a cluster whose pods are real containers, and Azurite."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from compute.jobs import Bench
+from mlsteps.cli.azurite import Azurite
+from mlsteps.compute import (
+    JobInput,
+    JobOutcome,
+    JobOutput,
+    JobSuspended,
+    KubernetesCompute,
+    StepJob,
+    create_compute_target,
+)
+from mlsteps.compute.resources import Resources
+from mlsteps.environment import CondaDependencies, Environment, plan_environment
+from mlsteps.exceptions import ComputeTargetException
+from mlsteps.launcher.digest import digest_bytes
+from servers.azurite import azurite, blob_store
+from servers.docker_engine import DockerEngine
+from servers.kubernetes_double import KubernetesDouble, kubernetes_double
+from servers.pods_in_docker import Node
+
+__all__ = ["azurite"]
+
+pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
+
+
+class Pods:
+    """Jobs in pods."""
+
+    def __init__(
+        self, root: Path, azurite: Azurite, engine: DockerEngine, cluster: KubernetesDouble, **settings: Any
+    ) -> None:
+        given = {"base_image": engine.image, "namespace": "ns", "deferrable": False}
+        self.cluster = cluster
+        self.target = KubernetesCompute("k8s", **{**given, **settings})
+        self.bench = Bench(root, self.target)
+        self.store = blob_store(azurite)
+        self.store.write("data/a.txt", b"abc")
+
+    def reads(self, name: str, path: str = "data") -> JobInput:
+        return JobInput(name, f"$in_{name}", f"IN_{name}", self.store, path, "mount")
+
+    def writes(self, name: str, path: str, **settings: Any) -> JobOutput:
+        return replace(self.bench.writes(name, path, **settings), store=self.store)
+
+    def job(self, script: str, *arguments: str, **changes: Any) -> StepJob:
+        outputs = changes.pop("outputs", (self.writes("none", f"made/{uuid4()}", create_directory=True),))
+        names = {"MLSTEPS_DAG_ID": "dag", "MLSTEPS_TASK_ID": "Task_1", "MLSTEPS_TRY_NUMBER": "1"}
+        return self.bench.job(script, *arguments, outputs=outputs, **{"variables": names, **changes})
+
+    def run(self, script: str, *arguments: str, **changes: Any) -> JobOutcome:
+        return self.target.run(self.job(script, *arguments, **changes), self.bench.watcher)
+
+    def left(self) -> list[str]:
+        """Containers of blobs of jobs that are still there."""
+        found = self.store.account.client.list_containers(name_starts_with="mlsteps-job-")
+        return [container.name for container in found]
+
+    @property
+    def printed(self) -> str:
+        return "\n".join(line for name, line in self.bench.lines if name == "stdout")
+
+
+Make = Callable[..., Pods]
+
+
+@pytest.fixture(scope="module")
+def cluster(docker_engine: DockerEngine) -> Iterator[KubernetesDouble]:
+    with kubernetes_double(docker_engine) as running:
+        yield running
+
+
+@pytest.fixture
+def pods(
+    tmp_path: Path,
+    azurite: Azurite,
+    docker_engine: DockerEngine,
+    cluster: KubernetesDouble,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Make]:
+    connection = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(cluster.kube_config)}}
+    monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
+    cluster.created.clear()
+    made: list[Pods] = []
+
+    def make(**settings: Any) -> Pods:
+        made.append(Pods(tmp_path, azurite, docker_engine, cluster, **settings))
+        return made[-1]
+
+    yield make
+    cluster.node.__dict__.update(Node().__dict__)
+    cluster.forbidden.clear()
+    wait_for(lambda: not cluster.pod_names())
+    for one in made:
+        assert one.left() == [], "something staged was left behind"
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.1)
+    return found
+
+
+def ok(outcome: JobOutcome) -> JobOutcome:
+    assert outcome.error is None, (outcome.error, outcome.stderr_tail)
+    return outcome
+
+
+COPY = """
+import os, sys
+source, target = sys.argv[1:]
+open(target, "w").write(open(source + "/a.txt").read().upper())
+os.makedirs("outputs", exist_ok=True)
+open("outputs/kept.txt", "w").write("kept")
+from mlsteps.run import Run
+Run.get_context().log("rows", 3)
+print("secret" if "sig=" in str(os.environ) else "clean", os.getcwd(), flush=True)
+print("complaint", file=sys.stderr)
+"""
+
+
+def copy(pods: Pods) -> StepJob:
+    return pods.job(
+        COPY,
+        "$in_source",
+        "$out_target",
+        inputs=(pods.reads("source"),),
+        outputs=(pods.writes("target", "made/target"),),
+    )
+
+
+def test_a_job_runs_in_a_pod_that_is_gone_afterwards(pods: Make) -> None:
+    one = pods()
+    outcome = ok(one.target.run(copy(one), one.bench.watcher))
+    assert one.store.read("made/target") == b"ABC"
+    assert outcome.manifests["target"].files[0].digest == digest_bytes(b"ABC")
+    assert [event["value"] for event in outcome.events if event["event"] == "metric"] == [3]
+    assert one.bench.kept["files/outputs/kept.txt"] == b"kept"
+    assert one.bench.kept["stderr.log"] == b"complaint\n"
+    assert {"clean /mlsteps/work", "complaint"} <= set(one.printed.splitlines())
+    assert outcome.environment["image"] == one.target.base_image
+    assert set(one.bench.watcher.phases) >= {"environment", "stage", "script", "publish"}
+
+
+def test_nobody_waits_for_a_pod_and_the_next_call_finds_it(pods: Make) -> None:
+    one = pods(deferrable=True)
+    job = copy(one)
+    with pytest.raises(JobSuspended) as suspended:
+        one.target.run(job, one.bench.watcher)
+    [pod] = one.cluster.pod_names()
+    assert suspended.value.trigger.endswith("KubernetesPodTrigger")
+    settings = json.loads(json.dumps(suspended.value.settings))
+    assert (settings["pod_name"], settings["pod_namespace"]) == (pod, "ns")
+    # Neither a key nor a signature is kept with the trigger.
+    assert settings["connection_extras"] is None and "sig=" not in json.dumps(settings)
+    assert "token-of" not in json.dumps(settings)
+    ok(one.target.run(job, one.bench.watcher))
+    assert len(one.cluster.created) == 1
+    assert one.store.read("made/target") == b"ABC"
+    assert "clean /mlsteps/work" in one.printed
+
+
+def test_only_the_launcher_and_signed_addresses_get_into_a_pod(pods: Make) -> None:
+    one = pods(cpus=1, memory="200m")
+    ok(one.target.run(copy(one), one.bench.watcher))
+    [pod] = one.cluster.created
+    [container] = pod["spec"]["containers"]
+    assert [variable["name"] for variable in container["env"]] == ["MLSTEPS_JOB", "MLSTEPS_LAUNCHER"]
+    assert all("/mlsteps-job-" in variable["value"] for variable in container["env"])
+    key = one.store.account.client.credential.account_key
+    assert key not in json.dumps(pod)
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    assert pod["spec"]["restartPolicy"] == "Never"
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False}
+    assert container["resources"]["limits"] == {"cpu": "1000m", "memory": str(200 * 2**20)}
+    assert container["resources"]["requests"] == container["resources"]["limits"]
+    assert pod["spec"]["activeDeadlineSeconds"] == 24 * 3600
+    labels = pod["metadata"]["labels"]
+    assert (labels["dag_id"], labels["task_id"], labels["try_number"]) == ("dag", "Task_1", "1")
+    assert pod["metadata"]["name"].startswith("task-1-")
+
+
+def test_settings_become_the_pods(pods: Make) -> None:
+    one = pods(
+        node_selector={"disk": "ssd"},
+        tolerations=[{"key": "gpu", "operator": "Exists", "tolerationSeconds": 5}],
+        image_pull_secrets=["registry"],
+        service_account="trainer",
+        shm_size="64m",
+        pod_template={
+            "metadata": {"annotations": {"team": "x"}},
+            "spec": {"containers": [{"name": "base"}], "schedulerName": "own"},
+        },
+    )
+    one.cluster.node.labels["disk"] = "ssd"
+    one.cluster.node.taints.append({"key": "gpu", "effect": "NoSchedule"})
+    size = "import os; facts = os.statvfs('/dev/shm'); print(facts.f_blocks * facts.f_frsize >> 20)"
+    ok(one.run(size, resources=Resources(memory=300 * 2**20)))
+    assert one.printed.splitlines() == ["64"]
+    [pod] = one.cluster.created
+    spec = pod["spec"]
+    assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists", "tolerationSeconds": 5}]
+    assert spec["imagePullSecrets"] == [{"name": "registry"}]
+    assert (spec["serviceAccountName"], spec["automountServiceAccountToken"]) == ("trainer", True)
+    assert (spec["schedulerName"], pod["metadata"]["annotations"]["team"]) == ("own", "x")
+    assert spec["containers"][0]["resources"]["limits"] == {"memory": str(300 * 2**20)}
+
+
+def test_a_volume_claim_is_a_folder_of_the_worker(pods: Make, tmp_path: Path) -> None:
+    lake = tmp_path / "store"
+    one = pods(volumes={str(lake): {"claim": "lake", "mount": "/lake"}}, max_hours=1)
+    one.cluster.node.claims["lake"] = str(lake)
+    one.bench.put("data/a.txt", "abc")
+    job = one.job(
+        "import sys; print(sys.argv[1:]); open(sys.argv[2], 'w').write(open(sys.argv[1] + '/a.txt').read())",
+        "$in_source",
+        "$out_target",
+        inputs=(one.bench.reads("source", "data"), one.reads("blob")),
+        outputs=(one.bench.writes("target", "made/x"),),
+    )
+    ok(one.target.run(job, one.bench.watcher))
+    assert "['/lake/data', '/lake/made/x']" in one.printed
+    assert one.bench.store.read("made/x") == b"abc"
+
+
+def test_a_script_that_fails_is_told_like_anywhere(pods: Make) -> None:
+    one = pods()
+    outcome = one.run("import sys; print('why', file=sys.stderr); sys.exit(3)")
+    assert (outcome.exit_code, outcome.error) == (3, "The script ended with exit code 3.")
+    assert outcome.stderr_tail == ("why",)
+
+
+def test_too_much_memory_is_told_with_the_limit(pods: Make) -> None:
+    outcome = pods(memory="60m").run("bytearray(400_000_000)")
+    assert (
+        outcome.error is not None and "more memory than its limit of 62.9 MB. Raise memory" in outcome.error
+    )
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_an_image_that_nobody_has_is_named(pods: Make, deferrable: bool) -> None:
+    one = pods(base_image="example.invalid/none:1", deferrable=deferrable)
+    job = one.job("")
+    if deferrable:
+        with pytest.raises(JobSuspended):
+            one.target.run(job, one.bench.watcher)
+    error = one.target.run(job, one.bench.watcher).error
+    assert error is not None and error.startswith("The image 'example.invalid/none:1' cannot be pulled: ")
+    assert "not found" in error and "image_pull_secrets" in error
+
+
+def test_a_pod_that_no_node_takes_is_explained(pods: Make) -> None:
+    error = pods(cpus=64, startup_minutes=0.02).run("").error
+    assert error is not None and "Insufficient cpu" in error and "Ask for less" in error
+
+
+def test_an_eviction_is_told(pods: Make) -> None:
+    one = pods()
+    thread = run_beside(one, "print('up', flush=True); import time; time.sleep(60)")
+    wait_for(lambda: "up" in one.printed)
+    one.cluster.evict(one.cluster.pod_names()[0])
+    [outcome] = thread()
+    assert outcome.error.startswith("The cluster evicted the pod: The node was low on resource: memory.")
+
+
+def test_a_pod_that_somebody_deletes_is_told(pods: Make) -> None:
+    one = pods()
+    thread = run_beside(one, "print('up', flush=True); import time; time.sleep(60)")
+    wait_for(lambda: "up" in one.printed)
+    one.cluster.delete_pod("ns", one.cluster.pod_names()[0], 0)
+    [outcome] = thread()
+    assert outcome.error is not None and ("pod is gone" in outcome.error or "killed" in outcome.error)
+
+
+def run_beside(one: Pods, script: str, **changes: Any) -> Callable[[], list[JobOutcome]]:
+    outcomes: list[JobOutcome] = []
+    job = one.job(script, **changes)
+    thread = threading.Thread(target=lambda: outcomes.append(one.target.run(job, one.bench.watcher)))
+    thread.start()
+
+    def ended() -> list[JobOutcome]:
+        thread.join(60)
+        assert not thread.is_alive()
+        return outcomes
+
+    return ended
+
+
+def test_a_stop_ends_the_script_within_airflows_five_seconds(pods: Make) -> None:
+    one = pods()
+    script = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: (print('asked', flush=True), sys.exit(5)))
+print('up', flush=True)
+time.sleep(60)
+"""
+    thread = run_beside(one, script)
+    wait_for(lambda: "up" in one.printed)
+    begin = time.monotonic()
+    one.bench.watcher.stop()
+    [outcome] = thread()
+    assert time.monotonic() - begin < 5
+    assert outcome.error == "The script was stopped because its task was."
+
+
+def test_what_the_script_logs_is_told_while_it_runs(pods: Make) -> None:
+    one = pods()
+    script = "from mlsteps.run import Run; import time; Run.get_context().log('x', 1); time.sleep(9)"
+    thread = run_beside(one, script)
+    assert wait_for(lambda: one.bench.events)[0]["name"] == "x"
+    assert one.cluster.pod_names()
+    ok(thread()[0])
+
+
+def test_an_earlier_try_whose_worker_is_gone_is_ended(pods: Make) -> None:
+    one = pods(deferrable=True)
+    with pytest.raises(JobSuspended):
+        one.target.run(one.job("import time; time.sleep(60)", id="a.1", step="a"), one.bench.watcher)
+    [earlier] = one.cluster.pod_names()
+    with pytest.raises(JobSuspended):
+        one.target.run(job := one.job("", id="a.2", step="a"), one.bench.watcher)
+    wait_for(lambda: earlier not in one.cluster.pod_names())
+    ok(one.target.run(job, one.bench.watcher))
+
+
+def test_an_image_without_python_is_told(pods: Make) -> None:
+    error = pods(python="python2.4").run("").error
+    assert error is not None and "python on the compute target" in error, error
+
+
+def test_who_may_not_make_pods_is_told_so(pods: Make) -> None:
+    one = pods()
+    one.cluster.forbidden.add(("create", "pods"))
+    with pytest.raises(
+        ComputeTargetException, match="'k8s'.*cannot create the pod.*forbidden.*Give its user"
+    ):
+        one.run("")
+
+
+def test_an_environment_that_names_an_image_gets_it_and_packages_need_a_repository(
+    pods: Make, docker_engine: DockerEngine, tmp_path: Path
+) -> None:
+    one = pods(base_image=None)
+    environment = Environment.from_docker_image("x", docker_engine.image)
+    ok(one.run("print('hi')", run_configuration=environment))
+    locks = one.job("").locks
+    assert locks is not None
+    identity = one.target.environment_identity(plan_environment(environment), locks, tmp_path)
+    assert identity == {"kind": "container image", "image": docker_engine.image}
+    packages = CondaDependencies.create(pip_packages=["pandas"])
+    with pytest.raises(ComputeTargetException, match="push_to"):
+        one.run("", run_configuration=packages)
+    with pytest.raises(ComputeTargetException, match="base_image"):
+        one.run("")
+
+
+def test_without_a_storage_account_it_is_said_what_is_needed(pods: Make) -> None:
+    one = pods()
+    with pytest.raises(ComputeTargetException, match="'k8s'.*Azure Blob"):
+        one.target.run(one.bench.job(""), one.bench.watcher)
+
+
+def test_settings_describe_it_and_wrong_ones_are_named() -> None:
+    settings = {
+        "namespace": "ns",
+        "cpus": 2,
+        "volumes": {"/lake": {"claim": "c"}},
+        "node_selector": {"a": "b"},
+    }
+    target = KubernetesCompute("k8s", **settings)  # type: ignore[arg-type]
+    assert target.describe() == {"type": "kubernetes", "name": "k8s", **settings}
+    assert create_compute_target("k8s", target.describe()).describe() == target.describe()
+    for wrong in (
+        {"cpus": 0},
+        {"gpus": "all"},
+        {"max_hours": 1000},
+        {"startup_minutes": 0},
+        {"volumes": {"relative": {"claim": "c"}}},
+        {"volumes": ["/lake"]},
+        {"tolerations": {"key": "gpu"}},
+        {"node_selector": {"a": 1}},
+        {"image_pull_policy": "sometimes"},
+        {"image_pull_secrets": "one"},
+        {"deferrable": "yes"},
+        {"pod_template": 3},
+        {"python": ""},
+    ):
+        with pytest.raises(ComputeTargetException, match=f"'k8s'.*{next(iter(wrong))}"):
+            KubernetesCompute("k8s", **wrong)  # type: ignore[arg-type]
