@@ -212,7 +212,7 @@ def test_settings_become_the_pods(pods: Make) -> None:
     one.cluster.node.taints.append({"key": "gpu", "effect": "NoSchedule"})
     size = "import os; facts = os.statvfs('/dev/shm'); print(facts.f_blocks * facts.f_frsize >> 20)"
     ok(one.run(size, resources=Resources(memory=300 * 2**20)))
-    assert one.printed.splitlines() == ["64"]
+    assert "64" in one.printed.splitlines()
     [pod] = one.cluster.created
     spec = pod["spec"]
     assert spec["tolerations"] == [{"key": "gpu", "operator": "Exists", "tolerationSeconds": 5}]
@@ -285,7 +285,7 @@ def test_a_pod_that_somebody_deletes_is_told(pods: Make) -> None:
     wait_for(lambda: "up" in one.printed)
     one.cluster.delete_pod("ns", one.cluster.pod_names()[0], 0)
     [outcome] = thread()
-    assert outcome.error is not None and ("pod is gone" in outcome.error or "killed" in outcome.error)
+    assert outcome.error is not None and outcome.error.startswith("The pod was ended from outside")
 
 
 def run_beside(one: Pods, script: str, **changes: Any) -> Callable[[], list[JobOutcome]]:
@@ -321,7 +321,7 @@ time.sleep(60)
 
 def test_what_the_script_logs_is_told_while_it_runs(pods: Make) -> None:
     one = pods()
-    script = "from mlsteps.run import Run; import time; Run.get_context().log('x', 1); time.sleep(9)"
+    script = "from mlsteps.run import Run; import time; Run.get_context().log('x', 1); time.sleep(6)"
     thread = run_beside(one, script)
     assert wait_for(lambda: one.bench.events)[0]["name"] == "x"
     assert one.cluster.pod_names()

@@ -115,8 +115,10 @@ class KubernetesDouble(ThreadingHTTPServer):
                 raise Refusal(404, f'pods "{name}" not found')
             return self._pods[namespace, name]
 
-    def delete_pod(self, namespace: str, name: str, grace: float) -> Plain:
+    def delete_pod(self, namespace: str, name: str, grace: float | None) -> Plain:
         pod = self.pod(namespace, name)
+        if grace is None:
+            grace = float(pod.spec.get("terminationGracePeriodSeconds", 30))
         with self._changes:
             ending = "deletionTimestamp" in pod.manifest["metadata"]
             pod.manifest["metadata"]["deletionTimestamp"] = now()
@@ -229,7 +231,7 @@ class _Requests(BaseHTTPRequestHandler):
     def _delete(self, namespace: str, kind: str, rest: list[str], query: dict[str, str], body: Plain) -> None:
         self._allowed("delete", kind)
         grace = query.get("gracePeriodSeconds", body.get("gracePeriodSeconds"))
-        self._send(200, self.server.delete_pod(namespace, rest[0], 30.0 if grace is None else float(grace)))
+        self._send(200, self.server.delete_pod(namespace, rest[0], None if grace is None else float(grace)))
 
     def _log(self, pod: PodInDocker, query: Mapping[str, str]) -> None:
         container = query.get("container") or pod.spec["containers"][0]["name"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
 import tempfile
 import threading
@@ -195,10 +196,17 @@ class PodInDocker:
         return False
 
     def _run(self, client: Any) -> None:
+        from docker.errors import APIError
+
         for container in self.spec["containers"]:
             made = client.api.create_container(**self._settings(client, container))["Id"]
-            client.api.start(made)
             self._containers[container["name"]] = made
+            try:
+                client.api.start(made)
+            except APIError as error:
+                ended = {"exitCode": 128, "reason": "StartError", "message": str(error.explanation)}
+                self._containers_are({"terminated": ended}, _FAILED)
+                return
             self._tell("Normal", "Started", f"Started container {container['name']}")
         self._containers_are({"running": {"startedAt": now()}}, "Running")
         deadline = time.monotonic() + (self.spec.get("activeDeadlineSeconds") or 10**6)
@@ -263,8 +271,6 @@ class PodInDocker:
             size = int(quantity(empty["sizeLimit"])) if empty.get("sizeLimit") else None
             return make(target, None, type="tmpfs", tmpfs_size=size)
         folder = tempfile.mkdtemp(dir=self._folder.name)
-        import os
-
         os.chmod(self._folder.name, 0o755)
         os.chmod(folder, 0o777)  # as a kubelet makes it
         return make(target, folder, type="bind", read_only=only)

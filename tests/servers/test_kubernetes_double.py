@@ -160,6 +160,15 @@ def test_an_evicted_pod_has_failed_and_says_why(
     assert (found.phase, found.reason) == ("Failed", "Evicted")
 
 
+def test_a_command_that_is_not_there_is_an_end(
+    api: k8s.CoreV1Api, pod: Callable[..., str], docker_engine: DockerEngine
+) -> None:
+    container = {"name": "base", "image": docker_engine.image, "command": ["none"]}
+    api.create_namespaced_pod("ns", {"metadata": {"name": "typo"}, "spec": {"containers": [container]}})
+    found = eventually(api, "typo", terminated)
+    assert (found.reason, found.exit_code) == ("StartError", 128) and "not found" in found.message
+
+
 def test_a_deadline_ends_a_pod(api: k8s.CoreV1Api, pod: Callable[..., str]) -> None:
     pod("late", "sleep 60", activeDeadlineSeconds=1)
     assert eventually(api, "late", lambda status: status.reason) == "DeadlineExceeded"

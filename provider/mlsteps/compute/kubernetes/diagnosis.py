@@ -44,10 +44,10 @@ def why_it_does_not_start(pod: Any, warnings: Sequence[str], patience: float) ->
     waiting = state.waiting if state is not None else None
     if waiting is not None and waiting.reason in _NO_IMAGE:
         told = next((text for text in reversed(warnings) if "pull" in text and "Back-off" not in text), "")
+        told = told or waiting.message or waiting.reason
         return (
-            f"The image {image!r} cannot be pulled: {told or waiting.message or waiting.reason}. See "
-            f"that the name is right, that the nodes reach its registry, and that image_pull_secrets names a secret "
-            f"that opens it."
+            f"The image {image!r} cannot be pulled: {told}. See that the name is right, that the nodes reach "
+            f"its registry, and that image_pull_secrets names a secret that opens it."
         )
     if waiting is not None and waiting.reason in _NO_CONTAINER:
         return (
@@ -80,44 +80,51 @@ def how_it_ended(
         return result or JobResult(stopped="terminated")
     if result is not None and result.succeeded:
         return result
-    known = result or JobResult()
-    reason = pod.status.reason if pod is not None else None
-    if pod is not None and reason == "Evicted":
-        return replace(
-            known,
-            error=f"The cluster evicted the pod: {pod.status.message} Set memory on the compute target to "
-            f"what the script needs, so that it gets a node that has it; and give the step retries.",
+    told = _told_by_cluster(pod, limits, hours)
+    if told is None and result is not None and result.stopped is None:
+        return result
+    if told is None and (pod is None or result is not None):
+        told = (
+            "The pod was ended from outside: somebody deleted it, or its node is lost. Give the step retries "
+            "where nodes come and go."
+        )
+    # It is not the task that was stopped.
+    return replace(result or JobResult(), stopped=None, error=told or _without_result(pod))
+
+
+def _told_by_cluster(pod: Any | None, limits: ContainerLimits, hours: float) -> str | None:
+    """What only the cluster knows."""
+    if pod is None:
+        return None
+    reason = pod.status.reason
+    if reason == "Evicted":
+        return (
+            f"The cluster evicted the pod: {pod.status.message} Set memory on the compute target to what the "
+            f"script needs, so that it gets a node that has it; and give the step retries."
         )
     if reason == "DeadlineExceeded":
-        return replace(
-            known,
-            error=f"The pod was ended after {hours:g} hours, which is the compute target's max_hours.",
+        return (
+            f"The pod was ended after {hours:g} hours: that is all that max_hours and its time limit allow."
         )
-    terminated = _terminated(pod) if pod is not None else None
+    terminated = _terminated(pod)
     if terminated is not None and terminated.reason == "OOMKilled":
         from rich.filesize import decimal
 
         limit = f"its limit of {decimal(limits.memory)}" if limits.memory else "what its node has"
-        return replace(
-            known, error=f"The container used more memory than {limit}. Raise memory on the compute target."
-        )
-    if result is not None:
-        return result
-    if pod is None:
-        return JobResult(
-            error="The pod is gone and left no result: somebody deleted it, or its node is lost. Give the "
-            "step retries where nodes come and go."
-        )
-    if reason:
-        return JobResult(error=f"The cluster ended the pod: {reason}: {pod.status.message}")
+        return f"The container used more memory than {limit}. Raise memory on the compute target."
+    return f"The cluster ended the pod: {reason}: {pod.status.message}" if reason else None
+
+
+def _without_result(pod: Any) -> str:
+    terminated = _terminated(pod)
     if terminated is None:
-        return JobResult(error=f"The pod ended as {pod.status.phase} and left no result.")
-    told = f": {terminated.message}" if terminated.message else ""
+        return f"The pod ended as {pod.status.phase} and left no result."
     if terminated.exit_code == 137:
-        return JobResult(error="The container was killed from outside: by somebody, or with its node.")
-    return JobResult(
-        error=f"The container ended with exit code {terminated.exit_code} and left no result{told}. See what "
-        f"it printed above.{_program(terminated.message)}"
+        return "The container was killed from outside: by somebody, or with its node."
+    told = f": {terminated.message}" if terminated.message else "; see what it printed above"
+    return (
+        f"The container ended with exit code {terminated.exit_code} and left no result{told}."
+        f"{_program(terminated.message)}"
     )
 
 

@@ -92,9 +92,9 @@ def _builder(target: KubernetesCompute, folder: Path) -> Iterator[ImageBuilder]:
 
     if target.push_to is None:
         raise ComputeTargetException(
-            f"Compute target {target.name!r}: an image has to be made for the packages that the step "
-            f"asks for. Set push_to to a repository that the nodes can pull from (and docker_url to an engine that "
-            f"makes it), or name an image that has the packages."
+            f"Compute target {target.name!r}: the step asks for packages, so an image has to be made. Set "
+            f"push_to to a repository that the nodes can pull from (and docker_url to an engine that makes "
+            f"it), or name an image that has the packages."
         )
     with connected(target.name, target.docker_url, target.docker_conn_id) as engine:
         yield ImageBuilder(
