@@ -48,7 +48,7 @@ class ClaimedTrigger(BaseTrigger):
         """Yield what the other trigger yields, and with it what the step is told."""
         signs = asyncio.create_task(self._give_signs()) if self.suspended.get("claim") else None
         try:
-            async for event in self._waiting.run():
+            async for event in self._waiting().run():
                 # Not by the keyword arguments of a deferral, which a test run's Airflow (3.3) forgets.
                 told = {"suspended": self.suspended, "event": event.payload}
                 yield TriggerEvent(told)  # type: ignore[no-untyped-call]
@@ -60,15 +60,14 @@ class ClaimedTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Let the other trigger end what it waits for: somebody has ended the task (Airflow 3.3)."""
-        end = getattr(self._waiting, "on_kill", None)
+        end = getattr(self._waiting(), "on_kill", None)
         if end is not None:
             await end()
 
     async def cleanup(self) -> None:
         """Let the other trigger clear up: this one ends, for whatever reason."""
-        await self._waiting.cleanup()
+        await self._waiting().cleanup()
 
-    @property
     def _waiting(self) -> BaseTrigger:
         """The other trigger, as one object: it knows whether it is done."""
         if self._inner is None:
