@@ -30,6 +30,7 @@ from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.digest import digest_bytes
 from servers.azurite import azurite, blob_store
 from servers.docker_engine import DockerEngine
+from servers.faults import Fault, FaultyProxy
 from servers.kubernetes_double import KubernetesDouble, kubernetes_double
 from servers.pods_in_docker import Node
 
@@ -326,6 +327,29 @@ def test_what_the_script_logs_is_told_while_it_runs(pods: Make) -> None:
     assert wait_for(lambda: one.bench.events)[0]["name"] == "x"
     assert one.cluster.pod_names()
     ok(thread()[0])
+
+
+@pytest.mark.parametrize("fault", ["reset before", "reset after", "swallowed", "busy", "truncated"])
+def test_a_fault_at_any_request_to_the_cluster_does_no_harm(
+    pods: Make, monkeypatch: pytest.MonkeyPatch, fault: Fault
+) -> None:
+    one = pods()
+    seen: set[str] = set()
+
+    def first_time(number: int, line: str) -> Fault | None:
+        kind = line.partition("?")[0].replace(" HTTP/1.1", "")
+        new = kind not in seen
+        seen.add(kind)
+        return fault if new else None
+
+    with FaultyProxy(one.cluster.url, first_time) as proxy:
+        text = proxy.through(json.dumps(one.cluster.kube_config))
+        connection = {"conn_type": "kubernetes", "extra": {"kube_config": text}}
+        monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
+        ok(one.run("import time\nfor n in range(20): print(n, flush=True); time.sleep(.01)"))
+        assert len(proxy.injected) >= 4
+    assert [line for line in one.printed.splitlines() if line.isdigit()] == [str(n) for n in range(20)]
+    assert len(one.cluster.created) == 1
 
 
 def test_an_earlier_try_whose_worker_is_gone_is_ended(pods: Make) -> None:

@@ -237,9 +237,9 @@ class _Requests(BaseHTTPRequestHandler):
         container = query.get("container") or pod.spec["containers"][0]["name"]
         if not pod.is_started(container):
             raise Refusal(400, f'container "{container}" is waiting to start: ContainerCreating')
-        tail = int(query["tailLines"]) if "tailLines" in query else None
         true = ("true", "True")
-        printed = pod.log(container, query.get("follow") in true, query.get("timestamps") in true, tail)
+        since = time.time() - int(query["sinceSeconds"]) if "sinceSeconds" in query else None
+        printed = pod.log(container, query.get("follow") in true, query.get("timestamps") in true, since)
         self._stream(printed, "text/plain")
 
     def _answered(self, answer: Callable[..., None]) -> None:

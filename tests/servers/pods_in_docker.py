@@ -131,13 +131,11 @@ class PodInDocker:
     def is_started(self, container: str) -> bool:
         return container in self._containers
 
-    def log(self, container: str, follow: bool, timestamps: bool, tail: int | None) -> Iterator[bytes]:
+    def log(self, container: str, follow: bool, timestamps: bool, since: float | None) -> Iterator[bytes]:
         """What a container printed."""
         with self._engine.client() as client:
             found = client.containers.get(self._containers[container])
-            yield from found.logs(
-                stream=True, follow=follow, timestamps=timestamps, tail="all" if tail is None else tail
-            )
+            yield from found.logs(stream=True, follow=follow, timestamps=timestamps, since=since)
 
     def _live(self) -> None:
         try:

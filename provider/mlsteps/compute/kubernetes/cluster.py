@@ -104,13 +104,23 @@ class Cluster:
         )
         return found
 
-    def delete(self, name: str, grace: int | None = None) -> None:
-        """Delete a pod, whose containers are asked to end first; that it is not there is no error.
+    def delete(self, name: str) -> None:
+        """Delete a pod, whose containers are asked to end first; that it is not there is no error."""
+        self._call(f"delete the pod {name!r}", lambda: self._delete(name))
 
-        Tried once: it is called where there is no time, and the pod has a deadline of its own.
-        """
+    def try_to_delete(self, name: str) -> None:
+        """The same by one request, where there is no time for more; the pod has a deadline of its own."""
         with contextlib.suppress(Exception):
-            self._api.delete_namespaced_pod(name, self.namespace, grace_period_seconds=grace)
+            self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        from kubernetes.client.exceptions import ApiException
+
+        try:
+            self._api.delete_namespaced_pod(name, self.namespace)
+        except ApiException as error:
+            if error.status != 404:
+                raise
 
     def warnings(self, name: str) -> list[str]:
         """What the cluster complained about, the last one last; empty where that may not be read."""
@@ -121,19 +131,18 @@ class Cluster:
             return [f"{event.reason}: {event.message}" for event in events if event.type == "Warning"]
         return []
 
-    def log(self, name: str, container: str, since: float | None) -> Iterator[bytes]:
+    def log(self, name: str, container: str, since: int | None) -> Iterator[bytes]:
         """What a container prints, each line with its time in front, until it ends or the connection does.
 
         :param since: Only of the last so many seconds.
         """
-        seconds = None if since is None else max(1, int(since) + 1)
         answer = self._api.read_namespaced_pod_log(
             name,
             self.namespace,
             container=container,
             follow=True,
             timestamps=True,
-            since_seconds=seconds,
+            since_seconds=since,
             _preload_content=False,
             _request_timeout=_LOG_TIMEOUTS,
         )

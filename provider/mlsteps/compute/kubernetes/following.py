@@ -82,7 +82,7 @@ class FollowedPod:
         """End it. May be called by a signal handler, in the middle of a request of this very thread."""
         if self._asked is None:
             self._asked = time.monotonic()
-            threading.Thread(target=self._cluster.delete, args=(self._name,), daemon=True).start()
+            threading.Thread(target=self._cluster.try_to_delete, args=(self._name,), daemon=True).start()
             self._wake.set()
 
     def _tell_what_was_kept(self, watcher: JobWatcher) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-import time
+from datetime import datetime, timezone
 
 from mlsteps.compute.job import JobWatcher
 from mlsteps.compute.kubernetes.cluster import Cluster
@@ -11,6 +12,7 @@ from mlsteps.compute.kubernetes.pod_spec import CONTAINER
 from mlsteps.compute.lines import LineReader
 
 _PAUSE = 1.0
+_OVERLAP = 60  # seconds that are asked for again: clocks differ
 
 
 class PodLog:
@@ -23,7 +25,6 @@ class PodLog:
         self._cluster, self._name = cluster, name
         self._reader = LineReader(lambda line: watcher.on_line("stdout", line))
         self._last = ""
-        self._heard = 0.0
         self._lines = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="pod-log", daemon=True)
@@ -42,23 +43,20 @@ class PodLog:
     def _follow(self) -> None:
         while True:
             whole = self._ended.is_set()  # then this time all of it is read
-            try:
-                since = time.monotonic() - self._heard if self._heard else None
-                self._read(since)
-            except Exception:  # it is the best that can be done: the whole log is kept with the record
-                pass
+            with contextlib.suppress(Exception):  # the best that can be done: the record has the whole log
+                self._read()
             if whole:
                 return
             self._ended.wait(_PAUSE)
 
-    def _read(self, since: float | None) -> None:
+    def _read(self) -> None:
         rest = b""
+        since = _seconds_since(self._last) + _OVERLAP if self._last else None
         for piece in self._cluster.log(self._name, CONTAINER, since):
-            self._heard = time.monotonic()
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 self._take(line)
-        if rest:
+        if rest and self._ended.is_set():  # a last line without an end
             self._take(rest)
 
     def _take(self, line: bytes) -> None:
@@ -69,6 +67,11 @@ class PodLog:
         self._last = when
         self._lines += 1
         self._reader.feed(text + b"\n")
+
+
+def _seconds_since(stamp: str) -> int:
+    when = datetime.fromisoformat(stamp[:19]).replace(tzinfo=timezone.utc)
+    return max(0, int((datetime.now(timezone.utc) - when).total_seconds()))
 
 
 def _sortable(stamp: str) -> str:

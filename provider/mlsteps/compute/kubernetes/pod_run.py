@@ -27,6 +27,7 @@ from mlsteps.compute.staged import StagedJob, StagingArea
 from mlsteps.compute.staged.area import home_among
 from mlsteps.compute.staged.layout import Layout
 from mlsteps.environment import plan_environment
+from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
     from mlsteps.compute.kubernetes.kubernetes_compute import KubernetesCompute
@@ -49,7 +50,7 @@ def run_in_pod(target: KubernetesCompute, job: StepJob, watcher: JobWatcher) -> 
     with connected(target) as cluster:
         run = _PodRun(target, job, watcher, area, cluster)
         try:
-            if area.make():
+            if area.make() or not run.was_started:
                 run.start()
                 if target.deferrable:
                     raise suspended(target, cluster, run.name)
@@ -81,6 +82,11 @@ class _PodRun:
     def _seconds(self) -> float:
         longest = self._target.max_hours * 3600
         return min(longest, self._job.time_limit + _SLACK) if self._job.time_limit else longest
+
+    @property
+    def was_started(self) -> bool:
+        """Whether an earlier call, in whatever process, came to the point of creating the pod."""
+        return self._area.store.stat(_STARTED) is not None
 
     def start(self) -> None:
         """Stage the job and create its pod."""
@@ -125,8 +131,12 @@ class _PodRun:
         return outcome
 
     def clear(self) -> None:
-        """Delete the pod and what was staged."""
-        self._cluster.delete(self.name)
+        """Delete the pod and what was staged; where that cannot be, there is a deadline and a later sweep."""
+        if self._watcher.stopped:
+            self._cluster.try_to_delete(self.name)
+        else:
+            with contextlib.suppress(ComputeTargetException):
+                self._cluster.delete(self.name)
         self._area.delete()
 
     def _staged(self, python: str) -> StagedJob:
@@ -157,7 +167,7 @@ class _PodRun:
             step = step_label(self._job, self._area) if self._job.step else None
             for pod in self._cluster.labelled(STEP_LABEL, step) if step else ():
                 if pod.metadata.name != self.name:
-                    self._cluster.delete(pod.metadata.name)
+                    self._cluster.try_to_delete(pod.metadata.name)
                     self._area.beside(pod.metadata.labels[AREA_LABEL]).delete()
 
 

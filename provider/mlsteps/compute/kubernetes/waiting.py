@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mlsteps.compute.kubernetes.cluster import Cluster
     from mlsteps.compute.kubernetes.kubernetes_compute import KubernetesCompute
 
-_POLL_SECONDS = 5.0
+_POLL_SECONDS = 2.0
 
 
 def suspended(target: KubernetesCompute, cluster: Cluster, name: str) -> JobSuspended:
@@ -32,6 +32,7 @@ def suspended(target: KubernetesCompute, cluster: Cluster, name: str) -> JobSusp
         "base_container_name": CONTAINER,
         "kubernetes_conn_id": target.kubernetes_conn_id,
         "poll_interval": _POLL_SECONDS,
+        "startup_check_interval": _POLL_SECONDS,
         "get_logs": False,
         "startup_timeout": seconds,
         "schedule_timeout": seconds,
