@@ -32,7 +32,7 @@ from servers.azurite import azurite, blob_store
 from servers.docker_engine import DockerEngine
 from servers.faults import Fault, FaultyProxy
 from servers.kubernetes_double import KubernetesDouble, kubernetes_double
-from servers.pods_in_docker import Node
+from servers.kubernetes_node import Node
 
 __all__ = ["azurite"]
 
@@ -318,6 +318,14 @@ time.sleep(60)
     [outcome] = thread()
     assert time.monotonic() - begin < 5
     assert outcome.error == "The script was stopped because its task was."
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_stop_before_there_is_a_pod_leaves_none(pods: Make, deferrable: bool) -> None:
+    one = pods(deferrable=deferrable)
+    one.bench.watcher.stop()
+    assert one.run("").error == "The script was stopped because its task was."
+    assert one.cluster.created == []
 
 
 def test_what_the_script_logs_is_told_while_it_runs(pods: Make) -> None:

@@ -62,8 +62,8 @@ class PodLog:
     def _take(self, line: bytes) -> None:
         stamp, _, text = line.partition(b" ")
         when = _sortable(stamp.decode("ascii", "replace"))
-        if when <= self._last:
-            return  # told before the connection broke
+        if when <= self._last or not when[:4].isdigit():
+            return  # told before the connection broke; or no line of the script, but the cluster's own
         self._last = when
         self._lines += 1
         self._reader.feed(text + b"\n")

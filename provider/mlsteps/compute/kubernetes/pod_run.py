@@ -52,7 +52,7 @@ def run_in_pod(target: KubernetesCompute, job: StepJob, watcher: JobWatcher) -> 
         try:
             if area.make() or not run.was_started:
                 run.start()
-                if target.deferrable:
+                if target.deferrable and not watcher.stopped:
                     raise suspended(target, cluster, run.name)
             return run.finish()
         except JobSuspended:
@@ -109,6 +109,8 @@ class _PodRun:
             limits=self._limits,
             seconds=int(self._seconds),
         )
+        if self._watcher.stopped:
+            return
         pod = operator.build_pod_request_obj()
         pod.metadata.namespace = self._cluster.namespace
         self._cluster.create(pod)
