@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _STARTED = "started.json"
 # Beyond what the script may take: for the image, the data, and clocks that differ.
 _SLACK = 1800.0
+# Azure gives out keys to sign with for a week at most.
+_LONGEST_SIGNATURE = 7 * 24 * 3600.0 - 3600.0
 _ANY_NUMBER = 1 << 20
 
 
@@ -145,7 +147,7 @@ class _PodRun:
         folders = [volume.shared for volume in self._target.claimed_volumes]
         layout = Layout(self._job, ROOT, python, self._plan.environment_variables, folders)
         seconds = self._seconds + self._target.startup_minutes * 60 + _SLACK
-        return StagedJob(self._job, layout, self._area, seconds)
+        return StagedJob(self._job, layout, self._area, min(seconds, _LONGEST_SIGNATURE))
 
     def _image(self) -> PodImage:
         job = self._job
