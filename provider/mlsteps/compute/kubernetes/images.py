@@ -96,7 +96,7 @@ def _builder(target: KubernetesCompute, folder: Path) -> Iterator[ImageBuilder]:
             f"push_to to a repository that the nodes can pull from (and docker_url to an engine that makes "
             f"it), or name an image that has the packages."
         )
-    with connected(target.name, target.docker_url, target.docker_conn_id) as engine:
+    with connected(target.name, target.docker_url) as engine:
         yield ImageBuilder(
             engine,
             folder,
