@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.data.stores.azure_account import safe_text
 from mlsteps.data.stores.base import FileInfo
 from mlsteps.exceptions import DatastoreException
-from mlsteps.launcher.digest import FILE_PREFIX
+from mlsteps.launcher.digest import CHUNK_SIZE, FILE_PREFIX
 
 if TYPE_CHECKING:
     from mlsteps.data.stores.azure_blob import AzureBlobStore
@@ -34,9 +34,10 @@ def read_pieces(
             start += len(part)
             yield part
     while start < end:
-        data = read_range(store, info, start, min(piece, end - start))
+        data = memoryview(read_range(store, info, start, min(max(piece, CHUNK_SIZE), end - start)))
         start += len(data)
-        yield data
+        for at in range(0, len(data), piece):
+            yield data[at : at + piece]
 
 
 def read_range(store: AzureBlobStore, info: FileInfo, start: int, length: int) -> bytes:

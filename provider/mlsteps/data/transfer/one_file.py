@@ -158,10 +158,10 @@ class FileCopier:
         md5: Any = hashlib.md5(usedforsecurity=False)
         chunks: list[bytes] = []
         if count <= 1:
-            data = next(self._read(reader, 0, 1, length), b"")
+            data = next(self._read(reader, 0, 1, length, length), b"")
             if with_md5:
                 md5.update(data)
-            chunks += writer.put(0, data)
+            chunks += writer.put(0, iter([data]))
             self._work.meter.arrived(len(data))
         else:
             moved = self._in_sequence if reader.in_sequence else self._in_parallel
@@ -180,18 +180,18 @@ class FileCopier:
             numbers = range(first, min(first + span, count))
             there = {number: writer.there(number) for number in numbers}
             moved = []
-            data: Iterator[Data] | None = None
+            parts: Iterator[Data] | None = None
             for number in numbers:
                 hashes = there[number]
                 if hashes is not None:
-                    data = None
+                    parts = None
                 else:
-                    if data is None:
+                    if parts is None:
                         end = next(
                             (other for other in numbers if other > number and there[other]), numbers.stop
                         )
-                        data = self._read(reader, number, end, length)
-                    hashes = writer.put(number, next(data))
+                        parts = self._read(reader, number, end, length, writer.part or length)
+                    hashes = writer.put(number, parts)
                 self._work.meter.arrived(min(length, reader.size - number * length))
                 moved.append(hashes)
             return moved
@@ -204,19 +204,20 @@ class FileCopier:
 
         def move(piece: tuple[int, Data]) -> list[bytes]:
             number, data = piece
-            hashes = writer.there(number) or writer.put(number, data)
+            hashes = writer.there(number) or writer.put(number, iter([data]))
             self._work.meter.arrived(len(data))
             return hashes
 
-        return self._work.in_order(move, enumerate(self._read(reader, 0, count, length)))
+        return self._work.in_order(move, enumerate(self._read(reader, 0, count, length, length)))
 
-    def _read(self, reader: Reader, first: int, end: int, length: int) -> Iterator[Data]:
+    def _read(self, reader: Reader, first: int, end: int, length: int, part: int) -> Iterator[Data]:
+        """Some pieces that follow each other, in parts."""
         start = first * length
         left = min(end * length, reader.size) - start
-        pieces = reader.read(start, left, length)
+        parts = reader.read(start, left, part)
         while left > 0:
-            self._work.bandwidth.take(min(length, left))
-            data = next(pieces)
+            self._work.bandwidth.take(min(part, left))
+            data = next(parts)
             left -= len(data)
             yield data
 

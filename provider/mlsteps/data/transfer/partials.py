@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -59,18 +59,32 @@ class Partial:
         hashes = chunk_hashes(self.read(number))
         return hashes if b"".join(hashes) == recorded else None
 
-    def put(self, number: int, data: Data) -> list[bytes]:
-        """Write a piece; returns the hashes of its chunks."""
-        hashes = chunk_hashes(data)
-        view = memoryview(data)
-        start = number * self._length
-        while view:
-            count = os.pwrite(self._file, view, start)
-            start, view = start + count, view[count:]
+    def put(self, number: int, parts: Iterator[Data]) -> list[bytes]:
+        """Write a piece, of which it takes the parts; returns the hashes of its chunks."""
+        start = at = number * self._length
+        end = min(start + self._length, self._size)
+        hashes: list[bytes] = []
+        chunk = hashlib.sha256()
+        while at < end:
+            view = memoryview(next(parts))
+            while view:
+                left = CHUNK_SIZE - (at - start) % CHUNK_SIZE
+                data = view[:left]
+                chunk.update(data)
+                self._write(data, at)
+                at, view = at + len(data), view[left:]
+                if len(data) == left or at == end:
+                    hashes.append(chunk.digest())
+                    chunk = hashlib.sha256()
         if self._list >= 0:
             with self._lock:
                 os.write(self._list, number.to_bytes(8, "big") + b"".join(hashes).ljust(self._record, b"\0"))
         return hashes
+
+    def _write(self, data: memoryview, at: int) -> None:
+        while data:
+            count = os.pwrite(self._file, data, at)
+            at, data = at + count, data[count:]
 
     def read(self, number: int) -> bytes:
         """A piece as it stands in the file."""

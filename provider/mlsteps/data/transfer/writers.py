@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from pathlib import Path
 
 from mlsteps.data.stores.azure_blob import AzureBlobStore
@@ -19,6 +20,9 @@ LARGE = 4 * CHUNK_SIZE
 class Writer(ABC):
     """What arrives of a file, from any thread."""
 
+    part: int | None = None
+    """How many bytes of a piece it likes to take at a time; None for all of them."""
+
     checked = "written"
     """How what arrives is compared, where the source's content is not known."""
 
@@ -27,8 +31,8 @@ class Writer(ABC):
         """The hashes of the chunks of a piece that arrived in an earlier try; None if it is to be sent."""
 
     @abstractmethod
-    def put(self, number: int, data: Data) -> list[bytes]:
-        """Write a piece; returns the hashes of its chunks."""
+    def put(self, number: int, parts: Iterator[Data]) -> list[bytes]:
+        """Write a piece, of which it takes the parts; returns the hashes of its chunks."""
 
     @abstractmethod
     def commit(self, digest: str) -> None:
@@ -55,6 +59,8 @@ class FolderWriter(Writer):
     """
 
     reads_back = True
+    # What has just arrived is hashed and written while it is in the processor's cache.
+    part = 256 * 1024
 
     def __init__(self, target: Path, version: str, size: int, length: int) -> None:
         self._target = target
@@ -69,8 +75,8 @@ class FolderWriter(Writer):
     def there(self, number: int) -> list[bytes] | None:
         return self._partial.there(number)
 
-    def put(self, number: int, data: Data) -> list[bytes]:
-        return self._partial.put(number, data)
+    def put(self, number: int, parts: Iterator[Data]) -> list[bytes]:
+        return self._partial.put(number, parts)
 
     def read_back(self, number: int) -> bytes:
         return self._partial.read(number)
@@ -106,7 +112,8 @@ class BlobWriter(Writer):
     def there(self, number: int) -> list[bytes] | None:
         return None  # only who has the piece can tell: blocks are named by their content
 
-    def put(self, number: int, data: Data) -> list[bytes]:
+    def put(self, number: int, parts: Iterator[Data]) -> list[bytes]:
+        data = next(parts)
         hashes = chunk_hashes(data)
         if self._single is not None:
             self._single = data
