@@ -54,6 +54,7 @@ __all__ = [
     "current_dag",
     "current_task_group",
     "from_plain",
+    "retry_policies",
     "set_xcom",
     "to_plain",
 ]
@@ -151,6 +152,13 @@ def listening(on_task: Callable[[str, Any, object], None]) -> Iterator[None]:
         yield
     finally:
         manager.pm.unregister(listener)
+
+
+def retry_policies() -> Any:
+    """The module with Airflow's retry policies; None before 3.3."""
+    import airflow.sdk
+
+    return airflow.sdk if hasattr(airflow.sdk, "ExceptionRetryPolicy") else None
 
 
 def _serde() -> Any:

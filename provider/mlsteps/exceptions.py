@@ -88,13 +88,17 @@ class DataNotFoundException(MlstepsException):
     """Data that a step reads, or should have written, is not there."""
 
 
-class ScriptFailedException(MlstepsException):
-    """A step's script ended with an error; holds its exit code or signal and last lines."""
+class JobFailedException(MlstepsException):
+    """A step's job came to no good end; holds the script's exit code or signal, if it has one."""
 
     def __init__(self, message: str, exit_code: int | None = None, signal: str | None = None) -> None:
         super().__init__(message)
         self.exit_code = exit_code
         self.signal = signal
+
+
+class ScriptFailedException(JobFailedException):
+    """That was the script's own doing, so that another try would most likely end alike."""
 
 
 class ActivityFailedException(MlstepsException):

@@ -12,7 +12,8 @@ from airflow.sdk import DAG
 from mlsteps.exceptions import MlstepsException, PipelineParameterError, PipelineValidationError
 from mlsteps.graph import Graph
 from mlsteps.sensors import ReuseSensor
-from mlsteps.steps.base import SKIP, SUCCESS, names_of_steps
+from mlsteps.steps.base import names_of_steps
+from mlsteps.steps.checks import SKIP, SUCCESS
 from mlsteps.steps.declaration import declaring_file
 from mlsteps.steps.directories import find_directory
 from mlsteps.steps.form import form_field, offer_regeneration

@@ -102,7 +102,7 @@ def test_a_wrong_password_is_told_of_before_anything_is_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _connect(monkeypatch, "wrong", image_registry, "not-the-password")
-    for name, told in (("wrong", "unauthorized"), ("missing", "missing")):
+    for name, told in (("wrong", "401 Unauthorized"), ("missing", "missing")):
         target = DockerCompute("d", docker_engine.url, docker_engine.image, docker_conn_id=name)
         with pytest.raises(ComputeTargetException, match=told) as error:
             Bench(tmp_path / name, target).run("pass")

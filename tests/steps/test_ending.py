@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, task
 
-from mlsteps import OutputFileDatasetConfig, PipelineData, RunConfiguration
+from mlsteps import OutputFileDatasetConfig, PipelineData, PythonScriptStep, RunConfiguration
 from steps.project import Project, states
 
 WRITE = "import sys; open(sys.argv[1], 'w').write('made')"
@@ -112,6 +112,7 @@ def test_second_try_leaves_its_own_outputs_and_record(project: Project) -> None:
             arguments=[model, table],
             retries=1,
             retry_delay=timedelta(0),
+            retry_policy=None,
         )
 
         @task
@@ -128,6 +129,40 @@ def test_second_try_leaves_its_own_outputs_and_record(project: Project) -> None:
     assert record.files == ("outputs/2.txt",)
     store = project.workspace.record_store()
     assert store.stat(f"{record.folder}/try-1/files/outputs/1.txt") is not None
+
+
+@pytest.mark.smoke
+def test_what_would_end_alike_is_not_tried_again_and_other_trouble_is(project: Project) -> None:
+    count = "import os, signal, sys; first = os.environ['MLSTEPS_TRY_NUMBER'] == '1';"
+    patient: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(0)}
+    with DAG("tries") as dag:
+        project.step("wrong", f"{count} sys.exit(3)", **patient)
+        project.step("own_signal", f"{count} os.kill(os.getpid(), 9)", **patient)
+        project.step("forgets", count, outputs=[PipelineData("x")], **patient)
+        project.step("killed", f"{count} first and os.kill(os.getppid(), 9)", **patient)
+        project.step("insists", f"{count} sys.exit(first)", retry_policy=None, **patient)
+    run = project.run(dag)
+    ended = states(run)
+    assert {name for name, state in ended.items() if state == "failed"} == {"wrong", "own_signal", "forgets"}
+    tries = {name: project.record(run, name).try_number for name in ("wrong", "own_signal", "forgets")}
+    assert tries == {"wrong": 1, "own_signal": 1, "forgets": 1}
+    assert project.record(run, "killed").try_number == 2
+    assert project.record(run, "insists").try_number == 2
+
+
+def test_mapped_steps_and_default_args_have_their_policy(project: Project) -> None:
+    with DAG("policies", default_args={"retry_policy": None}):
+        assert project.step("plain", "pass").retry_policy is None
+    with DAG("mapped") as dag:
+        script = project.script("each.py", "import sys; sys.exit(1)")
+        settings: dict[str, Any] = {
+            "source_directory": project.source,
+            "retries": 1,
+            "retry_delay": timedelta(0),
+        }
+        PythonScriptStep.partial(script, name="each", **settings).expand(arguments=[["1"]])
+    run = project.run(dag)
+    assert project.record(run, "each", 0).try_number == 1
 
 
 def test_what_scripts_say_of_their_run(project: Project) -> None:

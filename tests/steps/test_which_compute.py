@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
-from mlsteps import AmlCompute, ComputeTarget, LocalCompute, Pipeline, PythonScriptStep, Workspace
+from mlsteps import (
+    AmlCompute,
+    ComputeTarget,
+    LocalCompute,
+    Pipeline,
+    PythonScriptStep,
+    RunConfiguration,
+    Workspace,
+)
 from mlsteps.exceptions import StepDefinitionError
 
 AML = AmlCompute.provisioning_configuration("STANDARD_D2_V2", max_nodes=2)
@@ -102,6 +110,23 @@ def test_a_step_of_a_pipeline_gets_the_pool_of_the_pipelines_workspace(
 
     assert pipeline.to_dag("d").get_task("a").pool == "mlsteps_churn_cpu"
     assert pipeline.to_dag("e", default_args={"retries": 1}).get_task("a").pool == "mlsteps_churn_cpu"
+
+
+@pytest.mark.usefixtures("pools")
+def test_a_mapped_step_is_in_the_pool_of_what_it_names(workspace: Workspace, scripts: Path) -> None:
+    def pool_of_mapped(**settings: Any) -> str:
+        settings = {"source_directory": scripts, "workspace": workspace, **settings}
+        with DAG("d", default_args=settings.pop("default_args", {})) as dag:
+            PythonScriptStep.partial("a.py", name="a", **settings).expand(arguments=[["1"], ["2"]])
+        return dag.get_task("a").pool
+
+    configured = RunConfiguration()
+    configured.target = "cpu"
+    assert pool_of_mapped(compute_target="cpu") == "mlsteps_churn_cpu"
+    assert pool_of_mapped(runconfig=configured) == "mlsteps_churn_cpu"
+    assert pool_of_mapped() == pool_of_mapped(compute_target=LocalCompute()) == "default_pool"
+    assert pool_of_mapped(compute_target="cpu", pool="mine") == "mine"
+    assert pool_of_mapped(compute_target="cpu", default_args={"pool": "mine"}) == "mine"
 
 
 @pytest.mark.usefixtures("pools")

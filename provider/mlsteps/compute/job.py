@@ -112,6 +112,7 @@ class JobOutcome:
     :param exit_code: Of the script; None when a signal ended it or it never started.
     :param signal: Name of the signal that ended it.
     :param error: Why it counts as failed, in words; None is success.
+    :param by_script: Whether a failure was the script's own doing, so that trying again would be in vain.
     :param command: What was run in the end, with paths in place.
     :param manifests: Of each output, by port name; empty unless it succeeded.
     :param environment: What was used, for the record.
@@ -130,6 +131,7 @@ class JobOutcome:
     stdout_tail: tuple[str, ...] = ()
     stderr_tail: tuple[str, ...] = ()
     missing_outputs: tuple[str, ...] = ()
+    by_script: bool = False
 
 
 class JobSuspended(Exception):

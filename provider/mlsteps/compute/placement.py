@@ -120,7 +120,7 @@ class Placement:
         try:
             with watcher.phase("script"):
                 result = launcher.run(watcher, journal)
-            error = explain(result, watcher)
+            error, by_script = explain(result, watcher)
             manifests: dict[str, Manifest] = {}
             if error is None:
                 with watcher.phase("publish"):
@@ -141,6 +141,7 @@ class Placement:
             stdout_tail=tuple(result.stdout_tail.splitlines()),
             stderr_tail=tuple(result.stderr_tail.splitlines()),
             missing_outputs=result.missing_outputs,
+            by_script=by_script,
         )
 
     # Where things stand
@@ -307,22 +308,24 @@ class Placement:
         return manifests
 
 
-def explain(result: Any, watcher: JobWatcher) -> str | None:
-    """Why a job counts as failed, or None."""
+def explain(result: JobResult, watcher: JobWatcher) -> tuple[str | None, bool]:
+    """Why a job counts as failed, or None; and whether that was the script's own doing."""
     if result.succeeded:
-        return None
+        return None, False
+    if result.stopped == "outside" and not watcher.stopped:
+        return result.error, False
     if result.timed_out:
-        return f"The script was stopped at its time limit, after {result.duration_seconds:.0f} s."
+        return f"The script was stopped at its time limit, after {result.duration_seconds:.0f} s.", True
     if watcher.stopped or result.stopped:
-        return "The script was stopped because its task was."
+        return "The script was stopped because its task was.", False
     if result.error:
-        return str(result.error)
+        return result.error, bool(result.exit_code or result.signal or result.missing_outputs)
     if result.missing_outputs:
         names = ", ".join(repr(name) for name in result.missing_outputs)
-        return f"The script succeeded but did not write its declared output {names}."
+        return f"The script succeeded but did not write its declared output {names}.", True
     if result.signal:
-        return f"The script was ended by {result.signal}."
-    return f"The script ended with exit code {result.exit_code}."
+        return f"The script was ended by {result.signal}.", True
+    return f"The script ended with exit code {result.exit_code}.", True
 
 
 def describe_environment(plan: EnvironmentPlan, lock: EnvironmentLock | None) -> dict[str, Any]:

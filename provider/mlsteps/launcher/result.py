@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Literal
 
-    Stopped = Literal["worker-gone", "terminated"]
+    Stopped = Literal["worker-gone", "terminated", "outside"]
 
 _KIND = "mlsteps-job-result"
 _VERSION = 2
-_STOPPED: dict[str, Stopped] = {"worker-gone": "worker-gone", "terminated": "terminated"}
+_STOPPED: dict[str, Stopped] = {
+    "worker-gone": "worker-gone",
+    "terminated": "terminated",
+    "outside": "outside",
+}
 
 EXIT_LAUNCHER = 70
 """Exit code for what is not the script's doing, and for missing outputs (EX_SOFTWARE)."""
@@ -38,7 +42,8 @@ class JobResult:
         duration_seconds: How long the script ran.
         timed_out: It was stopped at its time limit.
         stopped: Why it was stopped otherwise: ``terminated`` (the launcher got a signal), ``worker-gone``
-            (the lifeline closed), or None.
+            (the lifeline closed), or None. A compute target that finds that neither the script nor its task
+            ended it says ``outside``.
         error: What went wrong around the script, such as a command that does not exist, or None.
         missing_outputs: Names of the declared outputs that a successful script did not write.
         warnings: What went wrong without spoiling the result, such as a log file on a full disk.

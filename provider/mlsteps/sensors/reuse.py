@@ -11,7 +11,8 @@ from airflow.sdk import BaseSensorOperator
 
 from mlsteps.compat import DownstreamTasksSkipped
 from mlsteps.sensors.refusing import refused
-from mlsteps.steps.base import as_age, names_of_steps
+from mlsteps.steps.base import names_of_steps
+from mlsteps.steps.checks import as_age
 from mlsteps.steps.form import add_form_fields, offer_regeneration
 from mlsteps.steps.which_workspace import declaring_folder, which_workspace
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,8 +17,15 @@ from mlsteps.data import PipelineParameter
 from mlsteps.exceptions import DataNotFoundException, StepDefinitionError
 from mlsteps.steps import links
 from mlsteps.steps.arguments import Declaration, declare, is_filled_in_later
+from mlsteps.steps.checks import (
+    SUCCESS,
+    checked_age,
+    checked_name,
+    checked_on_reuse,
+    checked_patterns,
+    checked_source_directory,
+)
 from mlsteps.steps.declaration import StepMeta, by_keyword, independent_copy
-from mlsteps.steps.directories import find_directory
 from mlsteps.steps.form import add_form_fields, offer_regeneration
 from mlsteps.steps.lineage import LineageOfStep, with_lineage
 from mlsteps.steps.parameters import named_parameters
@@ -29,9 +37,17 @@ from mlsteps.steps.ports import (
     make_outputs,
     separate_names,
 )
+from mlsteps.steps.retrying import choose_policy, failing_at_once
 from mlsteps.steps.reuse_link import ReusedFromLink
 from mlsteps.steps.task_ids import free_task_id, task_id_from_name
-from mlsteps.steps.which_compute import check_compute_name, checked_compute, compute_target_called, take_pool
+from mlsteps.steps.which_compute import (
+    check_compute_name,
+    checked_compute,
+    compute_target_called,
+    name_of_target,
+    pool_for,
+    take_pool,
+)
 from mlsteps.steps.which_workspace import declaring_folder, which_workspace
 from mlsteps.workspace import Workspace
 
@@ -45,9 +61,6 @@ if TYPE_CHECKING:
     from mlsteps.steps.resolving import ResolvedStep
 
 allow_references()
-
-# Values of on_reuse.
-SKIP, SUCCESS = "skip", "success"
 
 _A_DAY = timedelta(days=1)
 
@@ -83,7 +96,9 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     :param task_id: Overrides the id made from ``name``.
     :param upstream_outputs: Set by the step itself: where the data of its inputs comes from.
 
-    Everything that Airflow's operators take is taken too: ``retries``, ``pool``, ``trigger_rule``...
+    Everything that Airflow's operators take is taken too: ``retries``, ``pool``, ``trigger_rule``... Of
+    ``retries`` the default ``retry_policy`` makes use only where another try may end otherwise: not when the
+    script itself has failed. ``retry_policy=None`` has it tried again whatever fails.
     (SDK v1: ``azureml.pipeline.core.PipelineStep``.)
     """
 
@@ -118,6 +133,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     # Where the result came from that was handed on, once that is known.
     reused_from_url: str
     trigger_rule_is_ours: bool
+    fails_at_once: bool
     _run_after_steps: list[PipelineStep]
     _watcher: JobWatcher | None
 
@@ -154,6 +170,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         ours = "trigger_rule" not in kwargs and "trigger_rule" not in (kwargs.get("default_args") or {})
         if ours:
             kwargs["trigger_rule"] = TriggerRule.NONE_FAILED
+        fails_at_once = choose_policy(kwargs, kwargs.get("default_args") or {})
         super().__init__(task_id=task_id, **kwargs)
 
         input_ports, output_ports = make_inputs(name, inputs), make_outputs(name, outputs)
@@ -169,12 +186,13 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
             allow_reuse=allow_reuse,
             version=version,
             hash_paths=list(hash_paths or ()),
-            source_files=_checked_patterns(name, source_files),
-            on_reuse=_checked_on_reuse(name, on_reuse),
-            reuse_max_age=_checked_age(name, "reuse_max_age", reuse_max_age),
-            reuse_timeout=(_checked_age(name, "reuse_timeout", reuse_timeout) or _A_DAY).total_seconds(),
+            source_files=checked_patterns(name, source_files),
+            on_reuse=checked_on_reuse(name, on_reuse),
+            reuse_max_age=checked_age(name, "reuse_max_age", reuse_max_age),
+            reuse_timeout=(checked_age(name, "reuse_timeout", reuse_timeout) or _A_DAY).total_seconds(),
             reused_from_url="",
             trigger_rule_is_ours=ours,
+            fails_at_once=fails_at_once,
             workspace=workspace,
             default_datastore=default_datastore,
             input_ports=separate_names(name, declared.inputs, declared.outputs),
@@ -187,7 +205,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
             },
             upstream_outputs=dict(upstream_outputs or {}),
             base_directory=base_directory,
-            source_directory=_checked_source_directory(name, source_directory, base_directory),
+            source_directory=checked_source_directory(name, source_directory, base_directory),
             _run_after_steps=[],
             _watcher=None,
         )
@@ -335,6 +353,13 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
             given.setdefault("task_display_name", name)
         if "trigger_rule" not in (dag.default_args if dag is not None else {}):
             given.setdefault("trigger_rule", TriggerRule.NONE_FAILED)
+        choose_policy(given, dag.default_args if dag is not None else {})
+        if cls.runs_code and "pool" not in {**given, **(dag.default_args if dag is not None else {})}:
+            target = checked_compute(name, given.get("compute_target"))
+            named = name_of_target(target, given.get("runconfig"))
+            beside = declaring_folder(dag)
+            pool = pool_for(target, named, lambda: which_workspace(given.get("workspace"), beside))
+            given.update({"pool": pool} if pool else {})
         partial = super().partial(**{**given, "name": name, "upstream_outputs": made})
         return with_lineage(partial, inputs, make_outputs(name, given.get("outputs")))
 
@@ -369,15 +394,17 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
 
     def execute(self, context: Context) -> dict[str, PortDataReference]:
         """Run the step; see ``mlsteps.steps.lifecycle``."""
-        from mlsteps.steps.lifecycle import run_step
-
-        return run_step(self, context)
+        return self._run(context, None)
 
     def resume(self, context: Context, event: Mapping[str, Any]) -> dict[str, PortDataReference]:
         """Go on after Airflow's triggerer has waited; see ``mlsteps.steps.lifecycle``."""
+        return self._run(context, event["suspended"])
+
+    def _run(self, context: Context, suspended: Mapping[str, Any] | None) -> dict[str, PortDataReference]:
         from mlsteps.steps.lifecycle import run_step
 
-        return run_step(self, context, suspended=event["suspended"])
+        with failing_at_once() if self.fails_at_once else nullcontext():
+            return run_step(self, context, suspended)
 
     def on_kill(self) -> None:
         """Stop the script's whole process group; Airflow kills this process five seconds later."""
@@ -415,9 +442,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     @property
     def names_compute_target(self) -> bool:
         """Whether its compute target is given as a name, which the workspace has to know."""
-        return isinstance(self.compute_target, str) or (
-            self.compute_target is None and self._runconfig_target() is not None
-        )
+        return not isinstance(self.compute_target, ComputeTarget) and bool(self.compute_target_name)
 
     def resolve_compute_target(self, workspace: Workspace | None = None) -> ComputeTarget:
         """The compute target it runs on. May look a connection up.
@@ -434,13 +459,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     @property
     def compute_target_name(self) -> str:
         """The name of its compute target, as it was given; empty for the workspace's default one."""
-        if isinstance(self.compute_target, ComputeTarget):
-            return self.compute_target.name
-        return self.compute_target or self._runconfig_target() or ""
-
-    def _runconfig_target(self) -> str | None:
-        target = getattr(self.run_configuration, "target", None)
-        return target if isinstance(target, str) and target else None
+        return name_of_target(self.compute_target, self.run_configuration)
 
 
 def names_of_steps(dag: DAG) -> Iterator[str]:
@@ -457,58 +476,3 @@ def is_step(task: Any) -> bool:
 def step_name(task: Any) -> str:
     """The name of a step, mapped or not."""
     return str(getattr(task, "name", None) or getattr(task, "partial_kwargs", {}).get("name") or task.task_id)
-
-
-def checked_name(name: object) -> str:
-    """``name`` if a step can be called so.
-
-    :raises StepDefinitionError: it is no text, or empty.
-    """
-    if isinstance(name, str) and name.strip():
-        return name
-    raise StepDefinitionError(str(name), "name", f"expected a text, got {name!r}")
-
-
-def _checked_patterns(step: str, patterns: object) -> list[str]:
-    if patterns is None:
-        return []
-    if isinstance(patterns, (list, tuple)) and all(isinstance(p, str) and p.strip() for p in patterns):
-        return list(patterns)
-    raise StepDefinitionError(
-        step, "source_files", f"expected a list of patterns, got {patterns!r}", "Put it in a list."
-    )
-
-
-def _checked_on_reuse(step: str, value: object) -> str | None:
-    if value is None or value in (SKIP, SUCCESS):
-        return value
-    raise StepDefinitionError(
-        step, "on_reuse", f"expected {SKIP!r} or {SUCCESS!r}, got {value!r}", "Leave it out for 'skip'."
-    )
-
-
-def _checked_age(step: str, argument: str, value: object) -> timedelta | None:
-    try:
-        return as_age(value)
-    except ValueError as error:
-        raise StepDefinitionError(step, argument, str(error)) from None
-
-
-def as_age(value: object) -> timedelta | None:
-    """An age that was given as a timedelta or in seconds; None is any age.
-
-    :raises ValueError: it is neither, or negative.
-    """
-    if value is None:
-        return None
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(seconds, (int, float)) and not isinstance(seconds, bool) and seconds >= 0:
-        return timedelta(seconds=seconds)
-    raise ValueError(f"expected a timedelta or seconds, got {value!r}")
-
-
-def _checked_source_directory(step: str, given: str | os.PathLike[str] | None, base: Path) -> Path:
-    try:
-        return find_directory(given, base)
-    except FileNotFoundError as error:
-        raise StepDefinitionError(step, "source_directory", str(error)) from None

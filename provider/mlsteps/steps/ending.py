@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mlsteps.compat import AirflowSkipException
-from mlsteps.exceptions import ScriptFailedException
+from mlsteps.exceptions import JobFailedException, ScriptFailedException
 from mlsteps.records import cancel_reason
 from mlsteps.run.lifecycle import declared_end
 from mlsteps.run.protocol import RunStatus
@@ -53,6 +53,7 @@ def raise_if_failed(step: str, outcome: JobOutcome) -> None:
     """Turn an outcome that is no success into the error that Airflow shows.
 
     :raises ScriptFailedException: the script failed, by its exit code or by ``run.fail()``.
+    :raises JobFailedException: something else went wrong with the job.
     :raises AirflowSkipException: the script called ``run.cancel()``.
     """
     end = declared_end(dict(event) for event in outcome.events)
@@ -66,4 +67,6 @@ def raise_if_failed(step: str, outcome: JobOutcome) -> None:
         return
     lines = outcome.stderr_tail[-_LAST_LINES:]
     tail = "\n".join(["", "Its last lines on stderr:", *(f"  {line}" for line in lines)]) if lines else ""
-    raise ScriptFailedException(f"Step {step!r}: {problem}{tail}", outcome.exit_code, outcome.signal)
+    by_script = outcome.by_script or outcome.error is None
+    failed = ScriptFailedException if by_script else JobFailedException
+    raise failed(f"Step {step!r}: {problem}{tail}", outcome.exit_code, outcome.signal)

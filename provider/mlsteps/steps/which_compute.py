@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from mlsteps.compat import conf
 from mlsteps.compute import ComputeTarget
@@ -61,16 +62,33 @@ def checked_compute(step: str, compute_target: object) -> ComputeTarget | str | 
     )
 
 
+def name_of_target(declared: ComputeTarget | str | None, run_configuration: object) -> str:
+    """The name of a compute target, as it was given; empty for the workspace's default one."""
+    if isinstance(declared, ComputeTarget):
+        return declared.name
+    target = getattr(run_configuration, "target", None)
+    return declared or (target if isinstance(target, str) else "")
+
+
 def take_pool(step: PipelineStep) -> None:
     """Put a step into the pool that holds its compute target to its limit, if Airflow is told to have pools.
 
     Told by names only, with no lookup. A step that was given a pool keeps it, and one on the workspace's
     default compute target stays where it is.
     """
-    target: Any = step.compute_target
-    found = isinstance(target, ComputeTarget) and target.workspace is not None
-    if step.pool != _DEFAULT_POOL or not (found or step.names_compute_target):
-        return
-    if conf.getboolean("mlsteps", "compute_pools", fallback=False):
-        workspace = target.workspace if found else step.effective_workspace()
-        step.pool = workspace.pool_name(step.compute_target_name)
+    if step.pool == _DEFAULT_POOL and step.runs_code:
+        name = name_of_target(step.compute_target, step.run_configuration)
+        step.pool = pool_for(step.compute_target, name, step.effective_workspace) or step.pool
+
+
+def pool_for(declared: object, name: str, workspace: Callable[[], Workspace]) -> str | None:
+    """The pool of a compute target; None where it has none.
+
+    :param declared: The target, where it was given and not named.
+    :param workspace: Finds the step's own.
+    """
+    if not name or not conf.getboolean("mlsteps", "compute_pools", fallback=False):
+        return None
+    if isinstance(declared, ComputeTarget):
+        return declared.workspace.pool_name(name) if declared.workspace is not None else None
+    return workspace().pool_name(name)

@@ -159,7 +159,7 @@ class JobContainer:
         if self._result.is_file():
             result = JobResult.from_json(self._result.read_text("utf-8"))
             if result.stopped == "terminated" and not watcher.stopped:
-                return replace(result, stopped=None, error=_told_of_outside("stopped"))
+                return _ended_from_outside("stopped", result)
             if state.get("OOMKilled") and not result.succeeded and not watcher.stopped:
                 return _told_of_memory(result, self._limits)
             return result
@@ -168,7 +168,7 @@ class JobContainer:
         if state.get("OOMKilled"):
             return _told_of_memory(JobResult(signal="SIGKILL"), self._limits)
         if state.get("ExitCode") == _KILLED:
-            return JobResult(error=_told_of_outside("killed"))
+            return _ended_from_outside("killed", JobResult())
         raise ComputeTargetException(
             f"The container ended with exit code {state.get('ExitCode')} and left no result; see its output "
             f"above. {state.get('Error') or ''}".rstrip()
@@ -222,8 +222,9 @@ def _read(socket: Any, printed: queue.Queue[tuple[int, bytes] | None]) -> None:
         printed.put(None)
 
 
-def _told_of_outside(what: str) -> str:
-    return f"The container was {what} from outside: by somebody, or with the Docker engine."
+def _ended_from_outside(how: str, result: JobResult) -> JobResult:
+    told = f"The container was {how} from outside: by somebody, or with the Docker engine."
+    return replace(result, stopped="outside", error=told)
 
 
 def _told_of_memory(result: JobResult, limits: ContainerLimits) -> JobResult:

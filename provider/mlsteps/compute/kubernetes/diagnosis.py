@@ -88,8 +88,19 @@ def how_it_ended(
             "The pod was ended from outside: somebody deleted it, or its node is lost. Give the step retries "
             "where nodes come and go."
         )
-    # It is not the task that was stopped.
-    return replace(result or JobResult(), stopped=None, error=told or _without_result(pod))
+    told = told or _without_result(pod)
+    if _is_used_up(pod):
+        return replace(result or JobResult(signal="SIGKILL"), stopped=None, error=told)
+    return replace(result or JobResult(), stopped="outside", error=told)
+
+
+def _is_used_up(pod: Any | None) -> bool:
+    """Whether the script took more time or memory than it may."""
+    if pod is None:
+        return False
+    terminated = _terminated(pod)
+    out_of_memory = terminated is not None and terminated.reason == "OOMKilled"
+    return out_of_memory or bool(pod.status.reason == "DeadlineExceeded")
 
 
 def _told_by_cluster(pod: Any | None, limits: ContainerLimits, hours: float) -> str | None:

@@ -77,7 +77,7 @@ class StagedJob:
         :param environment: What it ran in, for the record.
         :raises UserErrorException: a file stands where an output shall be, and may not be replaced.
         """
-        error = explain(result, watcher)
+        error, by_script = explain(result, watcher)
         manifests: dict[str, Manifest] = {}
         watcher.phases |= {**result.phases, "script": round(result.duration_seconds, 3)}
         with ScratchFolder(self.job.scratch, f"{self.job.id}-report") as folder:
@@ -101,6 +101,7 @@ class StagedJob:
             stdout_tail=tuple(result.stdout_tail.splitlines()),
             stderr_tail=tuple(result.stderr_tail.splitlines()),
             missing_outputs=result.missing_outputs,
+            by_script=by_script,
         )
 
     def _launcher_job(self, place: Place, watcher: JobWatcher) -> Job:
