@@ -8,10 +8,10 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import time
-import urllib.error
-import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -26,10 +26,14 @@ class Azurite:
     """A running Azurite with one account, whose key is made up anew each time; on loopback.
 
     :param folder: Where it keeps what it holds.
+    :param options: Further ones of its command line.
     """
 
-    def __init__(self, folder: Path) -> None:
+    scheme = "http"
+
+    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
         self._folder = folder
+        self._options = options
         self._key = base64.b64encode(secrets.token_bytes(64)).decode()
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,14 +42,14 @@ class Azurite:
     def connection_string(self) -> str:
         """What opens the account; a secret."""
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={self._key};"
+            f"DefaultEndpointsProtocol={self.scheme};AccountName={_ACCOUNT};AccountKey={self._key};"
             f"BlobEndpoint={self.url};"
         )
 
     @property
     def url(self) -> str:
         """Where the account is."""
-        return f"http://127.0.0.1:{self._port}/{_ACCOUNT}"
+        return f"{self.scheme}://127.0.0.1:{self._port}/{_ACCOUNT}"
 
     def __enter__(self) -> Azurite:
         self.start()
@@ -65,6 +69,7 @@ class Azurite:
                     str(program),
                     *("--silent", "--loose", "--skipApiVersionCheck", "--disableTelemetry"),
                     *("--location", str(self._folder), "--blobPort", str(self._port)),
+                    *self._options,
                 ],
                 env={**os.environ, "AZURITE_ACCOUNTS": f"{_ACCOUNT}:{self._key}"},
                 stdin=subprocess.DEVNULL,
@@ -97,9 +102,8 @@ class Azurite:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                urllib.request.urlopen(self.url, timeout=5)
-            except urllib.error.HTTPError:
-                return  # it answers, and wants to know who asks
+                with socket.create_connection(("127.0.0.1", self._port), timeout=5):
+                    return
             except OSError:
                 time.sleep(0.1)
         self.stop()

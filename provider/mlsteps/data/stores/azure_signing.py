@@ -43,7 +43,8 @@ class Signer:
 
         permission = BlobSasPermissions(read=not write, create=write, write=write)
         return generate_blob_sas(
-            blob.account_name or "",
+            # A blob's client of a container's takes the container for part of it, where a path names both.
+            self._account.client.account_name or "",
             blob.container_name,
             blob.blob_name,
             permission=permission,
