@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.base import ComputeTarget
 from mlsteps.compute.docker.limits import ContainerLimits
 from mlsteps.compute.docker.mounts import ExtraMount
-from mlsteps.compute.docker.ownership import checked_user, give_to, worker_user
+from mlsteps.compute.docker.ownership import checked_user
 from mlsteps.compute.input_cache import DEFAULT_GIGABYTES, checked_gigabytes
 from mlsteps.compute.packages import checked_packages, with_packages
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
+    from mlsteps.compute.docker.engine_job import EngineJob
     from mlsteps.compute.job import JobOutcome, JobWatcher, StepJob
     from mlsteps.environment import EnvironmentLocks, EnvironmentPlan
     from mlsteps.environment.image_builder import BuiltImage, ImageBuilder
 
+DEFAULT_HOURS = 24.0
+# Azure gives out keys to sign with for a week at most.
+_MOST_HOURS = 160
 _PULL = ("missing", "always", "never")
 
 
 class DockerCompute(ComputeTarget):
-    """Runs scripts in containers of a Docker engine that sees the same folders as the worker.
+    """Runs scripts in containers of a Docker engine, on the worker's machine or on another one.
 
     The image needs Python 3.9 or newer and nothing else. An environment that names an image is that image;
     one that names packages becomes an image that is made once, on top of ``base_image``. The container sees
     the script's inputs, which it cannot write to, its outputs, its working directory, and no other folder;
     its environment variables are the image's and those that were declared. It is gone when the step is over,
-    also after the worker was killed.
+    also after the worker was killed. Where the engine does not see the worker's folders, data on Azure Blob
+    goes straight to the container and back, by signatures that are good for this job alone.
 
     :param name: The name it goes by.
     :param url: The engine, such as ``unix:///var/run/docker.sock``; default: ``DOCKER_HOST``, or that socket.
@@ -48,6 +52,10 @@ class DockerCompute(ComputeTarget):
     :param pull: When to fetch an image: ``missing``, ``always`` or ``never``.
     :param push_to: A repository that made images are pushed to, for workers with other engines.
     :param input_cache_gb: How much of what was fetched is kept for other steps, in 10^9 bytes.
+    :param shared_disk: Whether the engine sees the worker's folders at the same paths, so that they can be
+        mounted. Default: found out, once for each worker and engine. ``False`` lets data go straight between
+        the storage account and the container also where they could be.
+    :param max_hours: How long a job may last for which nothing is mounted; at most 160.
     :raises ComputeTargetException: a setting is unusable.
     """
 
@@ -71,11 +79,21 @@ class DockerCompute(ComputeTarget):
         pull: str = "missing",
         push_to: str | None = None,
         input_cache_gb: float = DEFAULT_GIGABYTES,
+        shared_disk: bool | None = None,
+        max_hours: float = DEFAULT_HOURS,
     ) -> None:
         super().__init__(name)
         where = f"Compute target {name!r}"
         if pull not in _PULL:
             raise ComputeTargetException(f"{where}: pull is one of {', '.join(_PULL)}, got {pull!r}.")
+        if shared_disk not in (None, True, False):
+            raise ComputeTargetException(
+                f"{where}: shared_disk is true or false, or left out, got {shared_disk!r}."
+            )
+        if type(max_hours) not in (int, float) or not 0 < max_hours <= _MOST_HOURS:
+            raise ComputeTargetException(
+                f"{where}: max_hours is a number above 0 and at most {_MOST_HOURS}, got {max_hours!r}."
+            )
         self.url = url
         self.base_image = base_image
         self.packages = checked_packages(where, packages)
@@ -88,6 +106,8 @@ class DockerCompute(ComputeTarget):
         self.pull = pull
         self.push_to = push_to
         self.input_cache_gb = checked_gigabytes(where, input_cache_gb)
+        self.shared_disk = shared_disk
+        self.max_hours = max_hours
 
     def describe(self) -> Mapping[str, Any]:
         """Name and settings, for records."""
@@ -103,6 +123,8 @@ class DockerCompute(ComputeTarget):
             "pull": self.pull if self.pull != "missing" else None,
             "push_to": self.push_to,
             "input_cache_gb": self.input_cache_gb if self.input_cache_gb != DEFAULT_GIGABYTES else None,
+            "shared_disk": self.shared_disk,
+            "max_hours": self.max_hours if self.max_hours != DEFAULT_HOURS else None,
         }
         known = {key: value for key, value in settings.items() if value is not None}
         return {"type": self.kind, "name": self.name, **known}
@@ -128,54 +150,39 @@ class DockerCompute(ComputeTarget):
 
     def run(self, job: StepJob, watcher: JobWatcher) -> JobOutcome:
         """Run a job in a container of its own; see :meth:`ComputeTarget.run`."""
-        from mlsteps.compute.docker.container import JobContainer
         from mlsteps.compute.docker.engine import connected, sign_in
-        from mlsteps.compute.docker.mounts import mounts_of, output_folders
+        from mlsteps.compute.docker.engine_job import EngineJob
         from mlsteps.compute.docker.sweeping import sweep
-        from mlsteps.compute.input_cache import InputCache
-        from mlsteps.compute.placement import Interpreter, Placement, describe_environment
-        from mlsteps.compute.scratch import ScratchFolder
         from mlsteps.environment import plan_environment
 
         plan = with_packages(plan_environment(job.run_configuration), self.packages)
-        with ExitStack() as stack:
-            engine = stack.enter_context(connected(self.name, self.url))
+        with connected(self.name, self.url) as engine:
             sign_in(engine, self.name, self.url, self.docker_conn_id)
             sweep(engine)
             with watcher.phase("environment"):
                 image = self._image(plan, job, watcher, engine)
-            variables = _variables_of(engine, image)
-            described = {
-                **describe_environment(plan, image.lock),
-                "image": image.name,
-                "image_digest": image.base.digest if image.base.id == image.id else image.id,
-                "base_image_digest": image.base.digest,
-            }
-            interpreter = Interpreter(plan.interpreter or image.python, variables, False, described)
-            folder = stack.enter_context(ScratchFolder(job.scratch, job.id))
-            (folder / "home").mkdir()
-            variables.setdefault("HOME", str(folder / "home"))
-            cache = InputCache(job.input_cache, int(self.input_cache_gb * 1e9))
-            placement = Placement(job, folder, interpreter, cache, plan.environment_variables, confined=True)
+            run = EngineJob(self, engine, job, watcher, plan, image)
+            if self._shares_disk(run):
+                from mlsteps.compute.docker.mounted_run import run_mounted
 
-            def start(placed: Placement, job_file: Path, result: Path) -> JobContainer:
-                mounts = mounts_of(placed)
-                user = self.user or worker_user()
-                give_to(f"Compute target {self.name!r}", user, [folder, *output_folders(placed)])
-                return JobContainer(
-                    engine,
-                    image=image.id,
-                    command=[image.python, "-I", "-S", str(placed.launcher_zip), str(job_file)],
-                    mounts=[*mounts, *(extra.as_docker() for extra in self.extra_mounts)],
-                    limits=self.limits.or_else(job.resources, lambda: int(engine.info()["NCPU"])),
-                    user=user,
-                    network_mode=self.network_mode,
-                    working_directory=str(folder),
-                    job=job.id,
-                    result=result,
-                )
+                return run_mounted(run)
+            from mlsteps.compute.docker.staged_run import run_staged
 
-            return placement.run(watcher, start)
+            return run_staged(run)
+
+    def _shares_disk(self, run: EngineJob) -> bool:
+        if self.shared_disk is not None:
+            return self.shared_disk
+        from mlsteps.compute.docker.shared_disk import shares_disk
+
+        with run.watcher.phase("environment"):
+            shares = shares_disk(run.engine, run.image.id, run.job.scratch, run.job.environments)
+        if not shares:
+            run.watcher.on_line(
+                "mlsteps",
+                "The Docker engine does not see this worker's folders: data goes by a storage account.",
+            )
+        return shares
 
     def _image(self, plan: EnvironmentPlan, job: StepJob, watcher: JobWatcher, engine: Any) -> BuiltImage:
         def tell(line: str) -> None:
@@ -196,9 +203,3 @@ class DockerCompute(ComputeTarget):
             login=registry_login(self.docker_conn_id),
             build_network=self.network_mode if self.network_mode in ("host", "none") else None,
         )
-
-
-def _variables_of(engine: Any, image: BuiltImage) -> dict[str, str]:
-    """The environment variables of an image."""
-    config = engine.api.inspect_image(image.id)["Config"] or {}
-    return dict(text.partition("=")[::2] for text in config.get("Env") or ())

@@ -19,12 +19,11 @@ from mlsteps.compute.kubernetes.pod_spec import (
     labels_of,
     operator_for,
     pod_name,
-    step_label,
 )
 from mlsteps.compute.kubernetes.waiting import suspended
 from mlsteps.compute.placement import describe_environment
 from mlsteps.compute.staged import StagedJob, StagingArea
-from mlsteps.compute.staged.area import home_among
+from mlsteps.compute.staged.area import LONGEST_SIGNATURE, home_of, step_label
 from mlsteps.compute.staged.layout import Layout
 from mlsteps.environment import plan_environment
 from mlsteps.exceptions import ComputeTargetException
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 _STARTED = "started.json"
 # Beyond what the script may take: for the image, the data, and clocks that differ.
 _SLACK = 1800.0
-# Azure gives out keys to sign with for a week at most.
-_LONGEST_SIGNATURE = 7 * 24 * 3600.0 - 3600.0
 _ANY_NUMBER = 1 << 20
 
 
@@ -46,9 +43,7 @@ def run_in_pod(target: KubernetesCompute, job: StepJob, watcher: JobWatcher) -> 
 
     :raises JobSuspended: it was started, and the triggerer is to wait for it.
     """
-    locks = job.locks.store if job.locks is not None else None
-    stores = [*(port.store for port in job.outputs), *(port.store for port in job.inputs), locks]
-    area = StagingArea.of_job(home_among(stores, target.name), job.id)
+    area = StagingArea.of_job(home_of(job, target.name), job.id)
     with connected(target) as cluster:
         run = _PodRun(target, job, watcher, area, cluster)
         try:
@@ -147,7 +142,7 @@ class _PodRun:
         folders = [volume.shared for volume in self._target.claimed_volumes]
         layout = Layout(self._job, ROOT, python, self._plan.environment_variables, folders)
         seconds = self._seconds + self._target.startup_minutes * 60 + _SLACK
-        return StagedJob(self._job, layout, self._area, min(seconds, _LONGEST_SIGNATURE))
+        return StagedJob(self._job, layout, self._area, min(seconds, LONGEST_SIGNATURE))
 
     def _image(self) -> PodImage:
         job = self._job

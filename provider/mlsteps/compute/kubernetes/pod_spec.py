@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.compute.staged.area import step_label
+
 if TYPE_CHECKING:
     from mlsteps.compute.docker.limits import ContainerLimits
     from mlsteps.compute.job import StepJob
@@ -39,13 +41,6 @@ def labels_of(job: StepJob, area: StagingArea) -> dict[str, str]:
     named = {label: _label(job.variables[name]) for label, name in _NAMES.items() if name in job.variables}
     step = {STEP_LABEL: step_label(job, area)} if job.step else {}
     return {**named, **step, AREA_LABEL: area.name}
-
-
-def step_label(job: StepJob, area: StagingArea) -> str:
-    """The same for all tries of a step; of another Airflow's step of the same name it is another one."""
-    import hashlib
-
-    return hashlib.sha256(f"{area.home}\0{job.step}".encode()).hexdigest()[:40]
 
 
 def operator_for(

@@ -6,17 +6,22 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.places import Place
 
+if TYPE_CHECKING:
+    from mlsteps.compute.job import StepJob
+
 T = TypeVar("T")
 
 _PREFIX = "mlsteps-job-"
+# Azure gives out keys to sign with for a week at most.
+LONGEST_SIGNATURE = 7 * 24 * 3600.0 - 3600.0
 # No job lasts that long: no signature does.
-_FORGOTTEN = timedelta(days=8)
+FORGOTTEN = timedelta(days=8)
 
 
 class StagingArea:
@@ -83,7 +88,7 @@ class StagingArea:
 
     def sweep(self) -> None:
         """Delete areas of this account that nobody came back to, as after a worker was killed."""
-        oldest = datetime.now(timezone.utc) - _FORGOTTEN
+        oldest = datetime.now(timezone.utc) - FORGOTTEN
         with contextlib.suppress(Exception):  # nothing depends on it
             client = self._home.account.client
             for found in client.list_containers(name_starts_with=_PREFIX):
@@ -103,6 +108,22 @@ class StagingArea:
                 f"takes the account's key, or the roles Storage Blob Data Contributor and Storage Blob "
                 f"Delegator."
             ) from None
+
+
+def home_of(job: StepJob, compute: str) -> AzureBlobStore:
+    """The store on whose account a job's area shall be: of its outputs, its inputs or the records.
+
+    :param compute: The compute target's name, for the error.
+    :raises ComputeTargetException: there is none.
+    """
+    records = job.locks.store if job.locks is not None else None
+    data = [*(port.store for port in job.outputs), *(port.store for port in job.inputs)]
+    return home_among([*data, records], compute)
+
+
+def step_label(job: StepJob, area: StagingArea) -> str:
+    """The same for all tries of a step; of another Airflow's step of the same name it is another one."""
+    return hashlib.sha256(f"{area.home}\0{job.step}".encode()).hexdigest()[:40]
 
 
 def home_among(stores: Iterable[object], compute: str) -> AzureBlobStore:

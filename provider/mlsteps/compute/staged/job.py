@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from mlsteps.compute.staged.layout import Layout
 from mlsteps.compute.staged.outputs import MANIFESTS, OUTPUTS, published_outputs
 from mlsteps.compute.staged.report import REPORT, Report
 from mlsteps.launcher.job import Job, OutputSpec
-from mlsteps.launcher.job_source import VARIABLE, encoded
+from mlsteps.launcher.job_source import STDIN, VARIABLE, encoded
 from mlsteps.launcher.package import build_launcher_zip
 from mlsteps.launcher.places import Place, ReportSpec
 from mlsteps.launcher.result import JobResult
@@ -33,9 +34,11 @@ _JOB = "job"
 class StagedJob:
     """What is signed, staged and published for a job that runs elsewhere.
 
-    Whoever starts the job gives it :meth:`variables` and :meth:`command`; they hold all that it needs, and
-    two addresses that are good for this job's staging area only. The job fetches its inputs, sends its
-    outputs and reports. Later, perhaps in another process, :meth:`outcome` publishes what it made.
+    Whoever starts the job gives it what :meth:`stage` returns, and :meth:`command`; they hold all that it
+    needs, and two addresses that are good for this job's staging area only. Or, where whoever starts it can
+    put files there and write to its standard input, what :meth:`files` and :meth:`text` return, and
+    :meth:`command_with_files`: then no signature stands in its environment. The job fetches its inputs, sends
+    its outputs and reports. Later, perhaps in another process, :meth:`outcome` publishes what it made.
 
     :param layout: Where things stand there.
     :param area: The job's own.
@@ -59,7 +62,8 @@ class StagedJob:
         self.area.store.put_file(launcher, _LAUNCHER)
         if self.job.snapshot is not None:
             self.area.store.put_file(self.job.snapshot, _SNAPSHOT)
-        self.area.store.write(_JOB, encoded(self._launcher_job(place, watcher)).encode())
+        snapshot = place.below(_SNAPSHOT).address if self.job.snapshot is not None else None
+        self.area.store.write(_JOB, encoded(self._launcher_job(place, watcher, snapshot)).encode())
         digest = hashlib.sha256(launcher.read_bytes()).hexdigest()
         return {
             VARIABLE: place.below(_JOB).address,
@@ -70,6 +74,26 @@ class StagedJob:
         """What to start there, in a container whose root folder of the layout exists."""
         text = Path(bootstrap.__file__).read_text("utf-8")
         return [python, "-I", "-S", "-c", text, self.layout.root]
+
+    def files(self) -> dict[str, Path]:
+        """What to put there before it starts: files here by their paths there."""
+        files = {self.layout.launcher_zip: build_launcher_zip(self.job.environments)}
+        if self.job.snapshot is not None:
+            files[self.layout.snapshot] = self.job.snapshot
+        return files
+
+    def text(self, watcher: JobWatcher) -> bytes:
+        """What to write to its standard input, which is left open: when it closes, the script is stopped.
+
+        It holds signatures: it belongs into no log and no record.
+        """
+        snapshot = self.layout.snapshot if self.job.snapshot is not None else None
+        job = self._launcher_job(self.area.place(self._seconds), watcher, snapshot)
+        return f"{encoded(replace(job, lifeline=True))}\n".encode()
+
+    def command_with_files(self, python: str) -> list[str]:
+        """What to start there, where the files are."""
+        return [python, "-I", "-S", self.layout.launcher_zip, STDIN]
 
     def outcome(self, result: JobResult, watcher: JobWatcher, environment: Mapping[str, Any]) -> JobOutcome:
         """Publish what the job made, if it succeeded, and keep what it left.
@@ -104,7 +128,7 @@ class StagedJob:
             by_script=by_script,
         )
 
-    def _launcher_job(self, place: Place, watcher: JobWatcher) -> Job:
+    def _launcher_job(self, place: Place, watcher: JobWatcher, snapshot: str | None) -> Job:
         layout = self.layout
         inputs = [
             signed_input(
@@ -121,15 +145,15 @@ class StagedJob:
         return Job(
             command=layout.command,
             working_directory=layout.work,
-            snapshot=place.below(_SNAPSHOT).address if self.job.snapshot is not None else None,
+            snapshot=snapshot,
             environment=layout.environment,
-            inherit=True,
+            inherit=layout.inherits,
             inputs=tuple(inputs),
             outputs=tuple(self._output(port, place) for port in self.job.outputs),
             files={f"{layout.run}/context.json": layout.context()},
             keep_to=f"{layout.kept}/files",
             log_directory=layout.kept,
-            result_path=f"{layout.root}/result.json",
+            result_path=layout.result,
             report=ReportSpec(place.below(REPORT), layout.run),
             time_limit_seconds=self.job.time_limit,
         )

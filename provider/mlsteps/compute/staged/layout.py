@@ -41,6 +41,7 @@ class Layout:
     :param python: The interpreter there.
     :param variables: Environment variables that the environment sets.
     :param folders: What it shares with this machine.
+    :param image_variables: Those of the image; None if nobody has looked into it: then it gets those.
     :raises UserErrorException: a variable cannot be one.
     """
 
@@ -51,12 +52,17 @@ class Layout:
         python: str,
         variables: Mapping[str, str],
         folders: Sequence[SharedFolder] = (),
+        image_variables: Mapping[str, str] | None = None,
     ) -> None:
         self.root = root
+        self.home = f"{root}/home"
         self.work = f"{root}/work"
         self.run = f"{root}/run"
         self.kept = f"{root}/kept"
         self.launcher_zip = f"{root}/launcher.zip"
+        self.snapshot = f"{root}/snapshot.zip"
+        self.result = f"{root}/result.json"
+        self.inherits = image_variables is None
         self._job = job
         self._folders = tuple(folders)
         self.inputs = {port.name: self._input(port) for port in job.inputs}
@@ -72,6 +78,11 @@ class Layout:
         for name, value in {**variables, **job.variables}.items():
             environment[name] = substitute(value, tokens)
         check_variables(environment, f"Job {job.id}")
+        if image_variables is not None:
+            environment = {"HOME": self.home, **image_variables, **environment}
+            # The script's own interpreter is found first.
+            programs = [posixpath.dirname(python), *filter(None, [environment.get("PATH")])]
+            environment["PATH"] = ":".join(programs)
         # A script in a sub-folder still imports what lies at the snapshot's root, and finds mlsteps.run.
         path = [self.work, self.launcher_zip, *filter(None, [environment.get("PYTHONPATH")])]
         self.environment = {"PYTHONUNBUFFERED": "1", **environment, "PYTHONPATH": ":".join(path)}

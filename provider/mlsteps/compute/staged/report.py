@@ -43,15 +43,20 @@ class Report:
 
     def tell_events(self, watcher: JobWatcher) -> None:
         """Tell what the script has logged since the last call."""
+        if events := self.new_events():
+            watcher.on_events(events)
+
+    def new_events(self) -> Sequence[Mapping[str, Any]]:
+        """What the script has logged since the last call."""
         info = self._area.stat(_JOURNAL)
         if info is None or info.version == self._version:
-            return
+            return ()
         self._version = info.version
         with TemporaryDirectory(prefix="mlsteps-") as folder:
             self._area.get_file(_JOURNAL, Path(folder) / JOURNAL_FILE)
             events = read_events(Path(folder) / JOURNAL_FILE)
-        watcher.on_events(events[self._told :])
-        self._told = len(events)
+        told, self._told = self._told, len(events)
+        return events[told:]
 
     def printed(self, stream: str) -> list[str]:
         """The lines of ``stdout`` or ``stderr`` as far as they arrived."""

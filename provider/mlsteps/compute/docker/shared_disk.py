@@ -1,0 +1,69 @@
+"""Whether a Docker engine sees the folders of this machine: found out by a mount that nothing runs in."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mlsteps.compute.scratch import ScratchFolder
+from mlsteps.data.stores import FolderStore
+from mlsteps.environment.image_probe import WORKER_LABEL
+from mlsteps.reuse.process import process_facts
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_MOUNT = "/mlsteps-probe"
+_FILE = "token"
+
+
+def shares_disk(engine: DockerClient, image: str, folder: Path, kept: Path) -> bool:
+    """Whether what is in ``folder`` here is there as well, at the same path. Asked once; the answer is kept.
+
+    :param image: Some image that the engine has; it is not run.
+    :param kept: A folder of this machine for the answer.
+    """
+    asked = f"{engine.info()['ID']}\0{socket.gethostname()}\0{folder.absolute()}"
+    store, name = FolderStore(kept), f"engines/{hashlib.sha256(asked.encode()).hexdigest()}.json"
+    with contextlib.suppress(OSError, ValueError):
+        known = json.loads(store.read(name))
+        if isinstance(known, bool):
+            return known
+    found = _sees(engine, image, folder)
+    store.write(name, json.dumps(found).encode(), durable=False)
+    return found
+
+
+def _sees(engine: DockerClient, image: str, folder: Path) -> bool:
+    """Mount a folder in a container that is never started, and look for what was just written."""
+    from docker.errors import APIError, NotFound
+    from docker.types import Mount
+
+    from mlsteps.compute.docker.container import telling
+    from mlsteps.compute.docker.files import read_file
+    from mlsteps.compute.docker.sweeping import remove
+
+    token = secrets.token_hex()
+    with ScratchFolder(folder.absolute(), f"probe-{token[:16]}") as probe, telling():
+        (probe / _FILE).write_text(token)
+        mount = Mount(_MOUNT, str(probe), type="bind", read_only=True)
+        try:
+            container = engine.api.create_container(
+                image,
+                ["true"],
+                labels={"mlsteps": "probe", WORKER_LABEL: json.dumps(dict(process_facts()))},
+                host_config=engine.api.create_host_config(mounts=[mount], network_mode="none"),
+            )["Id"]
+        except APIError as error:
+            if isinstance(error, NotFound) or not error.is_client_error():
+                raise
+            return False  # no such folder
+        try:
+            return read_file(engine.api, container, f"{_MOUNT}/{_FILE}") == token.encode()
+        finally:
+            remove(engine.api, container)

@@ -1,0 +1,60 @@
+"""A job in a container of an engine that sees nothing of this machine: its data goes by a storage account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+from mlsteps.compute.docker.container import JobContainer
+from mlsteps.compute.docker.engine_job import EngineJob
+from mlsteps.compute.docker.sweeping import AREA_LABEL, STEP_LABEL, sweep
+from mlsteps.compute.job import JobOutcome
+from mlsteps.compute.staged import StagedJob, StagingArea
+from mlsteps.compute.staged.area import LONGEST_SIGNATURE, home_of, step_label
+from mlsteps.compute.staged.event_tail import EventTail
+from mlsteps.compute.staged.layout import Layout
+from mlsteps.launcher.result import JobResult
+
+ROOT = "/mlsteps"
+# What signatures are good for beyond the job's own time: for its last words, and clocks that differ.
+_SLACK = 1800.0
+
+
+def run_staged(run: EngineJob) -> JobOutcome:
+    """Run a job that fetches and sends its data itself.
+
+    :raises ComputeTargetException: no store of the job is on an account that hands data over.
+    """
+    home = home_of(run.job, run.target.name)
+    # Of this try alone, and of this attempt: what one of the same name left is nobody's result.
+    area = StagingArea.of_job(home, f"{run.job.id}\0{uuid4().hex}")
+    step = step_label(run.job, area)
+    area.sweep()
+    sweep(run.engine, area, step if run.job.step else None)
+    most = run.target.max_hours * 3600
+    job = replace(run.job, time_limit=min(run.job.time_limit or most, most))
+    layout = Layout(job, ROOT, run.python, run.plan.environment_variables, (), run.image_variables)
+    staged = StagedJob(job, layout, area, min((job.time_limit or most) + _SLACK, LONGEST_SIGNATURE))
+    command = staged.command_with_files(run.image.python)
+    # The container is there before anything is staged, and when nothing is any more: whoever finds it after
+    # this process was killed knows of both.
+    labels = {AREA_LABEL: area.name, STEP_LABEL: step}
+    with run.container(command, ROOT, labels=labels) as container:
+        try:
+            result = _result(run, staged, container)
+            described = {**run.described, "python": run.python}
+            return staged.outcome(result, run.watcher, described)
+        finally:
+            area.delete()
+
+
+def _result(run: EngineJob, staged: StagedJob, container: JobContainer) -> JobResult:
+    watcher, layout = run.watcher, staged.layout
+    with watcher.phase("stage"):
+        staged.area.make()
+        text = staged.text(watcher)
+        container.put([layout.root, layout.home], staged.files())
+    if watcher.stopped:
+        return JobResult(stopped="terminated")
+    events = EventTail(staged.report, watcher)
+    return container.stay(watcher, events.poll, lambda: container.read(layout.result), text)
