@@ -34,10 +34,13 @@ def _gather(event: Mapping[str, Any], folder: Path, kept: Path, run_directory: P
     """Put an upload beside the other files; it wins. The event is the script's word, which may be a lie."""
     source = run_directory / str(event.get("path"))
     target = kept / "files" / str(event.get("name"))
-    if not (source.is_file() and is_below(source, [folder])):
+    try:
+        if not (source.is_file() and is_below(source, [folder])):
+            return False
+        if not (is_below(kept, [folder]) and is_below(target, [kept])) or target.is_dir():
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+    except (ValueError, FileExistsError, NotADirectoryError):  # no name that a file can have there
         return False
-    if not (is_below(kept, [folder]) and is_below(target, [kept])) or target.is_dir():
-        return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
     return True

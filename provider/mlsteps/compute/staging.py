@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
 from mlsteps.compute.input_cache import InputCache
+from mlsteps.data.local_paths import path_below
+from mlsteps.launcher.parallel import by_threads
 
 if TYPE_CHECKING:
     from mlsteps.compute.job import JobInput
@@ -34,10 +35,11 @@ def stage_input(
 
     :param tell: Called with a line about the progress, every few seconds if it takes that long.
     :param stopped: When it says so, the rest is left out.
+    :raises UserErrorException: a file's name leads out of ``target``; nothing was copied.
     """
     single = port.store.stat(port.path)
     listed = [single] if single is not None else list(port.store.list(port.path))
-    places = {info.path: target if single is not None else target / info.below(port.path) for info in listed}
+    places = {info.path: path_below(target, info.below(port.path), name_of(port, info)) for info in listed}
     target.parent.mkdir(parents=True, exist_ok=True)
     if single is None:
         target.mkdir(exist_ok=True)
@@ -51,15 +53,15 @@ def stage_input(
         known = cache.fetch(port.store, info, places[info.path], writable=port.mode == "download")
         progress.done(info, known)
 
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="staging") as pool:
-        try:
-            for _ in pool.map(fetch, listed):
-                progress.tell_now_and_then()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for _ in by_threads(fetch, listed, THREADS):
+        progress.tell_now_and_then()
     progress.tell_the_end()
     cache.trim()
+
+
+def name_of(port: JobInput, info: FileInfo) -> str:
+    """What a file of an input is called in errors."""
+    return f"Input {port.name!r}: the file {info.path!r} at {port.store.url('')}"
 
 
 class _Progress:

@@ -1,14 +1,15 @@
-"""Moving an output that a script wrote on the worker to the store where it shall lie."""
+"""Bringing an output from where the script wrote it to the store where it shall lie."""
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mlsteps.compute.job import JobOutput
 from mlsteps.compute.staging import THREADS
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher.manifest import Manifest
+from mlsteps.launcher.parallel import by_threads
 from mlsteps.launcher.patterns import is_wanted
 
 
@@ -21,20 +22,24 @@ def collect_output(source: Path, manifest: Manifest, output: JobOutput) -> Manif
         wanted = tuple(entry for entry in manifest.files if is_wanted(entry.path, output.patterns))
         manifest = Manifest.of(manifest.kind, wanted)
     places = {entry.path: f"{output.path}/{entry.path}".rstrip("/") for entry in manifest.files}
+    place_files(
+        output, places, lambda path, there: output.store.put_file(source / path if path else source, there)
+    )
+    return manifest
+
+
+def place_files(output: JobOutput, places: Mapping[str, str], put: Callable[[str, str], None]) -> None:
+    """Let ``put`` bring the files of an output to their places on its store, several at a time.
+
+    :param places: For each file where it shall lie.
+    :param put: Given both.
+    :raises UserErrorException: a file stands at a place and may not be replaced; nothing was put anywhere.
+    """
     for there in () if output.replace else places.values():
         if output.store.stat(there) is not None:
             raise UserErrorException(
                 f"Output {output.name!r}: {output.store.url(there)} exists already. "
                 f"Use as_upload(overwrite=True), or a destination with {{run-id}} in it."
             )
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="publishing") as pool:
-        uploads = pool.map(
-            lambda path: output.store.put_file(source / path if path else source, places[path]), places
-        )
-        try:
-            for _ in uploads:
-                pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return manifest
+    for _ in by_threads(lambda name: put(name, places[name]), places, THREADS):
+        pass

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mlsteps.data.datastore_registration import DatastoreRegistry, RegisteringMethods
+from mlsteps.data.local_paths import path_below
 from mlsteps.data.names import is_text
 from mlsteps.data.reference import DataReference
 from mlsteps.data.stores.base import FileInfo, Store, clean_path, exact_path
@@ -191,12 +192,15 @@ def copy_to_folder(
     show_progress: bool,
     label: str,
 ) -> int:
-    """Copy ``files`` into ``target``, recreating their paths; returns how many were copied."""
+    """Copy ``files`` into ``target``, recreating their paths; returns how many were copied.
+
+    :raises UserErrorException: a file's path leads out of ``target``; none was copied.
+    """
     listed = list(files)
+    places = [path_below(target, file.path, f"{label}: the file {file.path!r}") for file in listed]
     copied = 0
     with _progress(f"Downloading from {label}", sum(file.size for file in listed), show_progress) as advance:
-        for file in listed:
-            local = target / file.path
+        for file, local in zip(listed, places, strict=True):
             exists = local.exists() and not overwrite
             if not exists:
                 store.get_file(file.path, local)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
-from mlsteps.compute.staging import THREADS
+from mlsteps.compute.staging import THREADS, name_of
+from mlsteps.data.local_paths import checked_name
 from mlsteps.exceptions import DataNotFoundException
 from mlsteps.launcher.digest import FILE_PREFIX
 from mlsteps.launcher.inputs import InputFile, InputSpec
+from mlsteps.launcher.parallel import by_threads
 
 if TYPE_CHECKING:
     from mlsteps.compute.job import JobInput
@@ -41,6 +42,8 @@ def signed_input(
     listed = [single] if single is not None else list(port.store.list(port.path))
     if not listed and port.store.local_path(port.path) is None:
         raise DataNotFoundException(f"Input {port.name!r}: nothing is at {port.store.url(port.path)}.")
+    for info in listed:
+        checked_name(info.below(port.path), name_of(port, info))
     first = port.store.signed_url(listed[0].path, seconds) if listed else None
     if first is None:
         files = _copied(port, listed, area, place, tell)
@@ -79,12 +82,7 @@ def _copied(
                 area.put_file(Path(folder) / "file", name)
         return _file(port, info, place.below(name).address, None)
 
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="staging") as pool:
-        try:
-            return tuple(pool.map(copy, listed))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    return tuple(by_threads(copy, listed, THREADS))
 
 
 def _file(port: JobInput, info: FileInfo, address: str, version: str | None) -> InputFile:

@@ -17,6 +17,7 @@ from mlsteps.compute.staged.inputs import signed_input
 from mlsteps.compute.staged.layout import Layout
 from mlsteps.compute.staged.outputs import MANIFESTS, OUTPUTS, published_outputs
 from mlsteps.compute.staged.report import REPORT, Report
+from mlsteps.exceptions import MlstepsException
 from mlsteps.launcher.job import Job, OutputSpec
 from mlsteps.launcher.job_source import STDIN, VARIABLE, encoded
 from mlsteps.launcher.package import build_launcher_zip
@@ -112,8 +113,7 @@ class StagedJob:
                             self.job.outputs, self.area.store, self.layout.writes_in_place
                         )
             finally:
-                kept, events = self.report.gather(folder)
-                watcher.keep_files(kept)
+                events = self._gather(folder, watcher, failed=error is not None)
         return JobOutcome(
             exit_code=result.exit_code,
             signal=result.signal,
@@ -127,6 +127,16 @@ class StagedJob:
             missing_outputs=result.missing_outputs,
             by_script=by_script,
         )
+
+    def _gather(self, folder: Path, watcher: JobWatcher, *, failed: bool) -> tuple[Mapping[str, Any], ...]:
+        try:
+            return self.report.gather(folder, watcher)
+        except MlstepsException as problem:
+            if not failed:
+                raise
+            # Why the job failed is the error to tell of.
+            watcher.on_line("mlsteps", f"What the script logged cannot be fetched: {problem}")
+            return ()
 
     def _launcher_job(self, place: Place, watcher: JobWatcher, snapshot: str | None) -> Job:
         layout = self.layout

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mlsteps.compute.staging import THREADS
-from mlsteps.exceptions import UserErrorException
+from mlsteps.compute.uploads import place_files
 from mlsteps.launcher.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -42,20 +40,7 @@ def _copy(port: JobOutput, manifest: Manifest, area: Store) -> None:
         f"{OUTPUTS}/{port.name}/{entry.path}".rstrip("/"): f"{port.path}/{entry.path}".rstrip("/")
         for entry in manifest.files
     }
-    for there in () if port.replace else places.values():
-        if port.store.stat(there) is not None:
-            raise UserErrorException(
-                f"Output {port.name!r}: {port.store.url(there)} exists already. "
-                f"Use as_upload(overwrite=True), or a destination with {{run-id}} in it."
-            )
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="publishing") as pool:
-        copies = pool.map(lambda source: _copy_file(area, source, port.store, places[source]), places)
-        try:
-            for _ in copies:
-                pass
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    place_files(port, places, lambda source, there: _copy_file(area, source, port.store, there))
 
 
 def _copy_file(area: Store, source: str, store: Store, path: str) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.compute.kept_files import keep_files
 from mlsteps.compute.staging import THREADS
+from mlsteps.data.local_paths import path_below
+from mlsteps.exceptions import UserErrorException
+from mlsteps.launcher.parallel import by_threads
 from mlsteps.launcher.result import JobResult
 from mlsteps.run.journal import read_events
-from mlsteps.run.protocol import JOURNAL_FILE, EventKind
+from mlsteps.run.protocol import JOURNAL_FILE
 
 if TYPE_CHECKING:
     from mlsteps.compute.job import JobWatcher
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 REPORT = "report"
 _JOURNAL = f"{REPORT}/run/{JOURNAL_FILE}"
 _RESULT = f"{REPORT}/result.json"
+_LOGS = ("stdout.log", "stderr.log")
 
 
 class Report:
@@ -65,29 +68,37 @@ class Report:
         except FileNotFoundError:
             return []
 
-    def gather(self, folder: Path) -> tuple[Path, tuple[Mapping[str, Any], ...]]:
-        """Fetch all of it.
+    def gather(self, folder: Path, watcher: JobWatcher) -> tuple[Mapping[str, Any], ...]:
+        """Fetch all of it and hand it to ``watcher``; returns all events.
 
-        :param folder: For this.
-        :returns: a folder as ``JobWatcher.keep_files`` takes it, and all events.
+        What is there is the script's word, or that of whoever came by its signature: names that lead out of
+        the folder, or that no file can have beside the others, are told of and left.
+
+        :param folder: An empty one, for this.
         """
+        kept, run = folder / "kept", folder / "run"
+
+        def fetch(path: str) -> str | None:
+            below = path.removeprefix(f"{REPORT}/")
+            in_run = below.startswith("run/")
+            try:
+                target = path_below(run if in_run else kept, below[4:] if in_run else below, "A file")
+                self._area.get_file(path, target)
+            except (
+                UserErrorException,
+                FileNotFoundError,
+                FileExistsError,
+                NotADirectoryError,
+                IsADirectoryError,
+            ):
+                return path
+            return None
+
         listed = [info.path for info in self._area.list(REPORT) if info.path != _RESULT]
-        with ThreadPoolExecutor(THREADS, thread_name_prefix="gathering") as pool:
-            for _ in pool.map(lambda path: self._area.get_file(path, folder / path), listed):
-                pass
-        kept = folder / REPORT
-        kept.mkdir(parents=True, exist_ok=True)
-        events = tuple(read_events(folder / _JOURNAL))
-        _place_uploads(events, kept)
-        shutil.rmtree(kept / "run", ignore_errors=True)
-        return kept, events
-
-
-def _place_uploads(events: Sequence[Mapping[str, Any]], kept: Path) -> None:
-    """Put files that the script uploaded beside its kept ``outputs`` and ``logs``; an upload wins."""
-    for event in events:
-        source = kept / "run" / str(event.get("path"))
-        if event.get("event") == EventKind.UPLOAD and source.is_file():  # it may not have been sent any more
-            target = kept / "files" / event["name"]
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+        kept.mkdir(parents=True)
+        for log in _LOGS if listed else ():  # one that is empty is not sent
+            (kept / log).touch()
+        for left in by_threads(fetch, listed, THREADS):
+            if left is not None:
+                watcher.on_line("mlsteps", f"{left!r} is not kept: it is no file of the run.")
+        return keep_files(folder, kept, run / JOURNAL_FILE, watcher)

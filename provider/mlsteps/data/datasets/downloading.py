@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsteps.data.datasets.files import DatasetFile, dataset_files
+from mlsteps.data.local_paths import path_below
 from mlsteps.exceptions import DataNotFoundException, UserErrorException
 
 if TYPE_CHECKING:
@@ -24,24 +25,27 @@ def download(dataset: AbstractDataset, target: str, *, overwrite: bool, ignore_n
     """
     folder = Path(target).absolute()
     files = list(dataset_files(dataset.definition, dataset.workspace, ignore_not_found))
-    if not overwrite:
-        for file in files:
-            if (folder / file.relative).exists():
-                raise UserErrorException(
-                    f"download: {str(folder / file.relative)!r} exists already. Pass overwrite=True to "
-                    f"replace it, or choose another target_path."
-                )
+    places = [path_below(folder, file.relative, f"download: {_name(file)}") for file in files]
+    for place in places:
+        if not overwrite and place.exists():
+            raise UserErrorException(
+                f"download: {str(place)!r} exists already. Pass overwrite=True to replace it, or choose "
+                f"another target_path."
+            )
     folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        return list(_copied(pool, files, folder, ignore_not_found))
+        return list(_copied(pool, zip(files, places, strict=True), ignore_not_found))
+
+
+def _name(file: DatasetFile) -> str:
+    return f"the file {file.info.path!r} at {file.store.url('')}"
 
 
 def _copied(
-    pool: ThreadPoolExecutor, files: list[DatasetFile], folder: Path, ignore_not_found: bool
+    pool: ThreadPoolExecutor, files: Iterable[tuple[DatasetFile, Path]], ignore_not_found: bool
 ) -> Iterator[str]:
     copies = []
-    for file in files:
-        local = folder / file.relative
+    for file, local in files:
         copies.append((file, local, pool.submit(file.store.get_file, file.info.path, local)))
     try:
         for file, local, copy in copies:
