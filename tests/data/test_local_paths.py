@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
-from compute.jobs import Bench
 from mlsteps import Dataset, Datastore, Workspace
 from mlsteps.cli.azurite import Azurite
 from mlsteps.compute import JobInput
@@ -21,24 +18,9 @@ from mlsteps.data.datastore import copy_to_folder
 from mlsteps.data.local_paths import path_below
 from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.exceptions import UserErrorException
-from servers.azurite import azurite, blob_store
+from servers.azurite import azurite, blob_store, put_named
 
 __all__ = ["azurite"]
-
-
-def put_named(store: AzureBlobStore, name: str, data: bytes, query: str = "") -> int:
-    """Write a blob of any name, by a signature of its container, as no client of Azure's would."""
-    place = urlsplit(store.url(""))
-    connection = http.client.HTTPConnection(place.netloc)
-    query = query or store.signer.job(store.container, 600)
-    connection.putrequest("PUT", f"{place.path}/{name.replace('/', '%2F')}?{query}")
-    headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": "2021-08-06", "Content-Length": str(len(data))}
-    for header, value in headers.items():
-        connection.putheader(header, value)
-    connection.endheaders(data)
-    status = connection.getresponse().status
-    connection.close()
-    return status
 
 
 @pytest.mark.parametrize("name", ["../x", "a/../../x", "..", "/etc/x", "a/\0", "\ud800"])
@@ -62,7 +44,9 @@ def evil(azurite: Azurite) -> AzureBlobStore:
     return store
 
 
-def test_every_way_to_copy_names_the_blob_and_writes_nothing(evil: AzureBlobStore, tmp_path: Path) -> None:
+def test_every_way_to_copy_names_the_blob_and_writes_nothing(
+    evil: AzureBlobStore, datastore: Datastore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     port = JobInput("source", "$in", "IN", evil, "data", "mount")
     area = StagingArea.of_job(evil, "job")
     files = list(evil.list("data"))
@@ -81,4 +65,7 @@ def test_every_way_to_copy_names_the_blob_and_writes_nothing(evil: AzureBlobStor
     for name, way in ways.items():
         with pytest.raises(UserErrorException, match=r"'data/\.\./\.\./planted\.txt'"):
             pytest.fail(f"{name}: {way()}")
+    monkeypatch.setattr(Workspace, "open_store", lambda *_: evil)
+    with pytest.raises(UserErrorException, match=r"'data/\.\./\.\./planted\.txt'"):
+        Dataset.File.from_files((datastore, "data")).download(str(target))
     assert not list(tmp_path.rglob("planted.txt")) and not list(tmp_path.rglob("a.txt"))

@@ -27,7 +27,7 @@ from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.exceptions import ComputeTargetException, DataNotFoundException, UserErrorException
 from mlsteps.launcher.digest import digest_bytes
 from mlsteps.launcher.result import JobResult
-from servers.azurite import azurite, blob_store
+from servers.azurite import azurite, blob_store, put_named
 
 __all__ = ["azurite"]
 
@@ -199,6 +199,58 @@ def test_the_launchers_address_opens_this_jobs_area_only(elsewhere: Elsewhere, a
     staged.area.delete()
     with pytest.raises(HttpResponseError):
         mine.download_blob("job").readall()
+
+
+FORGE = """
+import json, os, sys
+secret, planted = sys.argv[1:]
+from mlsteps.run import Run
+run = Run.get_context()
+run.log("x", 1)
+run_directory = os.environ["MLSTEPS_RUN_DIRECTORY"]
+def upload(name, path):
+    with open(os.path.join(run_directory, "journal.jsonl"), "a") as journal:
+        journal.write(json.dumps({"event": "upload", "target": "self", "name": name, "path": path}) + "\\n")
+open(os.path.join(run_directory, "uploads", "mine"), "w").write("mine")
+upload("stolen-by-path.txt", "../" * 20 + secret)
+upload("stolen-by-absolute-path.txt", secret)
+upload(planted, "uploads/mine")
+upload("../" * 20 + planted, "uploads/mine")
+upload("a\\0b", "uploads/mine")
+upload("good.txt", "uploads/mine")
+upload("good.txt/below-a-file", "uploads/mine")
+"""
+
+
+def test_a_report_cannot_make_the_worker_read_or_write_what_is_not_the_jobs(
+    elsewhere: Elsewhere, tmp_path: Path
+) -> None:
+    (tmp_path / "secret.txt").write_text("of the worker")
+    planted = tmp_path / "planted.txt"
+    bench = elsewhere.bench
+    staged = elsewhere.stage(bench.job(FORGE, str(tmp_path / "secret.txt"), str(planted)))
+    with elsewhere.start() as process:
+        process.communicate(timeout=60)
+    # Whoever came by the job's signature can write blobs of any name.
+    signature = elsewhere.variables["MLSTEPS_JOB"].partition("?")[2]
+    names = ["report/" + "../" * 20 + str(planted)[1:], "report/files/../../../planted.txt"]
+    names += [
+        "report/run/../../planted.txt",
+        "report/files/good.txt/../below",
+        "report/stdout.log/below-a-file",
+    ]
+    for name in names:
+        assert put_named(staged.area.store, name, b"x", signature) == 201
+    result = staged.report.result()
+    assert result is not None
+    outcome = staged.outcome(result, bench.watcher, {})
+    assert outcome.error is None
+    assert not list(tmp_path.rglob("planted.txt")) and not list(tmp_path.rglob("below*"))
+    assert "of the worker" not in str(bench.kept)
+    assert bench.kept["files/good.txt"] == b"mine"
+    told = [line for stream, line in bench.lines if "is not kept: it is no file of the run" in line]
+    assert len(told) == 6 + len(names), told
+    assert len(outcome.events) == 8  # they are the script's words, and kept as such
 
 
 def test_a_failed_job_publishes_nothing_and_keeps_its_logs(elsewhere: Elsewhere) -> None:
