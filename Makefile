@@ -3,6 +3,7 @@
 #   make demo                  on a fresh clone, first thing
 #   make demo WORKSPACE=azurite    the same with data and records in (emulated) Azure Blob Storage
 #   make demo COMPUTE=docker   the same with the scripts in containers; IMAGE=... to start from another image
+#   make demo COMPUTE=kubernetes WORKSPACE=... PUSH_TO=...    the same in pods of the cluster that kubectl finds
 #   make test                  everything that has to hold before a change goes in
 #   make test AIRFLOW=3.1      the tests marked "smoke" on an older Airflow (3.1 or 3.2)
 #   make test ARGS="-k reuse"  ARGS goes to pytest
@@ -22,12 +23,20 @@ OLDER_AIRFLOWS := 3.1 3.2
 ifeq ($(filter $(AIRFLOW),3.3 $(OLDER_AIRFLOWS)),)
 $(error AIRFLOW=$(AIRFLOW) is not supported; there are $(OLDER_AIRFLOWS) and 3.3)
 endif
-# "azurite": the demo's workspace is on an emulator of Azure Blob Storage, not in a folder.
+# "azurite": the demo's workspace is on an emulator of Azure Blob Storage, not in a folder. Else the id of an
+# Airflow connection (AIRFLOW_CONN_...) to a storage account.
 WORKSPACE ?=
-# "docker": the demo's scripts run in containers, made from IMAGE.
+# "docker": the demo's scripts run in containers, made from IMAGE. "kubernetes": in pods; docs/compute-kubernetes.md
+# has the rest.
 COMPUTE ?=
 IMAGE ?=
-DEMO_OPTIONS := $(if $(WORKSPACE),--storage $(WORKSPACE)) $(if $(COMPUTE),--compute $(COMPUTE)) $(if $(IMAGE),--image '$(IMAGE)')
+AZURITE_HOST ?=
+CLUSTER ?=
+NAMESPACE ?=
+PUSH_TO ?=
+DEMO_OPTIONS := $(if $(WORKSPACE),--storage $(WORKSPACE)) $(if $(COMPUTE),--compute $(COMPUTE)) $(if $(IMAGE),--image '$(IMAGE)') \
+	$(if $(AZURITE_HOST),--host $(AZURITE_HOST)) $(if $(CLUSTER),--cluster $(CLUSTER)) $(if $(NAMESPACE),--namespace $(NAMESPACE)) \
+	$(if $(PUSH_TO),--push-to $(PUSH_TO))
 JOBS ?= auto
 ARGS ?=
 

@@ -18,13 +18,13 @@ import pytest
 
 from servers import docker_engine as docker_servers
 from servers.docker_engine import docker_engine
-from servers.image_registry import image_registry
+from servers.image_registry import image_registry, open_registry
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 
-__all__ = ["docker_engine", "image_registry"]  # fixtures
+__all__ = ["docker_engine", "image_registry", "open_registry"]  # fixtures
 
 
 def _isolate_airflow() -> Path:

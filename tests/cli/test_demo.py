@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ from pathlib import Path
 import pytest
 
 from servers.docker_engine import DockerEngine
+from servers.image_registry import ImageRegistry
+from servers.kubernetes_double import kubernetes_double
 
 from .conftest import Finished
 
@@ -62,6 +66,49 @@ def test_the_demo_in_containers_does_the_same_and_reuses_it(
     assert "↺ evaluate reused from run" in again.err
     with docker_engine.client() as client:
         assert client.containers.list(all=True, filters={"label": "mlsteps.job"}) == []
+
+
+@pytest.mark.xdist_group("docker")
+def test_the_demo_in_pods_does_the_same_and_reuses_it(
+    mlsteps: Callable[..., Finished],
+    tmp_path: Path,
+    docker_engine: DockerEngine,
+    open_registry: ImageRegistry,
+) -> None:
+    """The cluster is a double whose pods are real containers."""
+    where = ("--compute", "kubernetes", "--storage", "azurite", "--home", tmp_path)
+    demo = ("demo", *where, "--image", docker_engine.image, "--push-to", f"{open_registry.host}/demo")
+    with kubernetes_double(docker_engine) as cluster:
+        config = tmp_path / "kubeconfig"
+        config.write_text(json.dumps(cluster.kube_config))
+        found = {"DOCKER_HOST": docker_engine.url, "KUBECONFIG": str(config)}
+        first = mlsteps(*demo, timeout=380, **found)
+        assert first.status == 0, first.err
+        assert f"Scripts run in pods of namespace 'default' at {cluster.url}" in first.out
+        assert "✓ evaluate ran" in first.err and "The better model is" in first.out
+        assert "make demo WORKSPACE=azurite COMPUTE=kubernetes" in first.out
+        assert len(cluster.created) == 5
+        again = mlsteps(*demo, timeout=380, **found)
+        assert again.status == 0, again.err
+        assert "↺ evaluate reused from run" in again.err
+        assert len(cluster.created) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        ([], "Pods do not reach a folder.*--storage"),
+        (["--storage", "azurite"], "an image that has what the demo.*--push-to"),
+        (["--storage", "azurite", "--image", "x"], "opens no cluster.*KUBECONFIG"),
+    ],
+)
+def test_a_demo_in_pods_says_at_once_what_it_lacks(
+    mlsteps: Callable[..., Finished], tmp_path: Path, arguments: list[str], wanted: str
+) -> None:
+    demo = ("demo", "--compute", "kubernetes", "--home", tmp_path, *arguments)
+    done = mlsteps(*demo, KUBECONFIG=str(tmp_path / "none"))
+    assert done.status == 2
+    assert re.search(wanted, done.err), done.err
 
 
 def test_the_demo_with_its_page_runs_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:

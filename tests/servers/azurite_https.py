@@ -30,7 +30,9 @@ class HttpsAzurite(Azurite):
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.certificate, key = make_certificate(folder)
-        super().__init__(folder, ("--oauth", "basic", "--cert", str(self.certificate), "--key", str(key)))
+        super().__init__(
+            folder, options=("--oauth", "basic", "--cert", str(self.certificate), "--key", str(key))
+        )
 
     def account(self) -> AzureAccount:
         """Its account, opened by a token."""

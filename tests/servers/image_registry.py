@@ -1,4 +1,4 @@
-"""A container registry for the tests: Debian's docker-registry, on loopback, which wants a name and password.
+"""A container registry for the tests: Debian's docker-registry, on loopback; one wants a name and password.
 
 An engine takes registries on loopback without encryption.
 """
@@ -22,8 +22,8 @@ _CONFIGURATION = """
 version: 0.1
 storage: {{filesystem: {{rootdirectory: {folder}/data}}, delete: {{enabled: true}}}}
 http: {{addr: "127.0.0.1:{port}"}}
-auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}
 """
+_ASKS = "auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}\n"
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,18 @@ def image_registry() -> Iterator[ImageRegistry]:
         skip_or_fail(missing)
 
 
+@pytest.fixture(scope="session")
+def open_registry() -> Iterator[ImageRegistry]:
+    """One that lets everybody in."""
+    try:
+        with _running(asks=False) as registry:
+            yield registry
+    except ServerMissing as missing:
+        skip_or_fail(missing)
+
+
 @contextmanager
-def _running() -> Iterator[ImageRegistry]:
+def _running(asks: bool = True) -> Iterator[ImageRegistry]:
     program = find_or_install(_program, "docker-registry")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -62,7 +72,8 @@ def _running() -> Iterator[ImageRegistry]:
     registry = ImageRegistry(f"127.0.0.1:{port}")
     with tempfile.TemporaryDirectory(prefix="mlsteps-registry-") as name:
         folder = Path(name)
-        (folder / "config.yml").write_text(_CONFIGURATION.format(folder=folder, port=port))
+        text = _CONFIGURATION + (_ASKS if asks else "")
+        (folder / "config.yml").write_text(text.format(folder=folder, port=port))
         hashed = bcrypt.hashpw(registry.password.encode(), bcrypt.gensalt(4)).decode()
         (folder / "htpasswd").write_text(f"{registry.user}:{hashed}\n")
         command = [str(program), "serve", str(folder / "config.yml")]

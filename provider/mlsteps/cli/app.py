@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from mlsteps import __version__
-from mlsteps.cli.demo_choices import Compute, Place, Storage
+from mlsteps.cli.demo_choices import FOLDER, ClusterChoice, Compute, Place
 from mlsteps.exceptions import MlstepsException
 
 app = typer.Typer(
@@ -244,23 +244,43 @@ def demo(
     ] = Path("demo-home"),
     port: Annotated[int, typer.Option("--port", help="Port of the web page; 0 takes a free one.")] = 0,
     storage: Annotated[
-        Storage,
+        str,
         typer.Option(
             "--storage",
-            help="Where data lies: a folder, or an emulator of Azure Blob Storage (needs Node.js).",
+            metavar="WHERE",
+            help="Where data lies: folder, azurite (an emulator of Azure Blob Storage; needs Node.js), or "
+            "the id of an Airflow connection to a storage account.",
         ),
-    ] = Storage.FOLDER,
+    ] = FOLDER,
     compute: Annotated[
         Compute,
-        typer.Option("--compute", help="Where scripts run: here, or in containers of a Docker engine."),
+        typer.Option(
+            "--compute",
+            help="Where scripts run: here, in containers of a Docker engine, or in pods of the cluster that "
+            "kubectl finds.",
+        ),
     ] = Compute.LOCAL,
     image: Annotated[
-        str, typer.Option("--image", help="With --compute docker: what containers are made from.")
-    ] = Place.image,
+        str | None,
+        typer.Option("--image", help="In containers and pods: what they are made from."),
+    ] = None,
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="ADDRESS", help="Of this machine, where pods reach Azurite."),
+    ] = Place.host,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ID", help="An Airflow connection to another cluster."),
+    ] = None,
+    namespace: Annotated[str | None, typer.Option("--namespace", help="Of the pods.")] = None,
+    push_to: Annotated[
+        str | None,
+        typer.Option("--push-to", metavar="REPOSITORY", help="Where nodes pull the image from that is made."),
+    ] = None,
 ) -> None:
     """Prepare data, train two models, compare them, keep the better one."""
-    place = Place(storage, compute, image)
     with _errors():
+        place = Place(storage, compute, image, host, ClusterChoice(cluster, namespace, push_to))
         if ui:
             from mlsteps.cli.demo_ui import run_demo_ui
 

@@ -23,16 +23,18 @@ _ACCOUNT = "mlsteps"
 
 
 class Azurite:
-    """A running Azurite with one account, whose key is made up anew each time; on loopback.
+    """A running Azurite with one account, whose key is made up anew each time.
 
     :param folder: Where it keeps what it holds.
+    :param host: The address of this machine that it listens at; by itself that is loopback.
     :param options: Further ones of its command line.
     """
 
     scheme = "http"
 
-    def __init__(self, folder: Path, options: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", options: Sequence[str] = ()) -> None:
         self._folder = folder
+        self._host = host
         self._options = options
         self._key = base64.b64encode(secrets.token_bytes(64)).decode()
         self._port = 0
@@ -49,7 +51,7 @@ class Azurite:
     @property
     def url(self) -> str:
         """Where the account is."""
-        return f"{self.scheme}://127.0.0.1:{self._port}/{_ACCOUNT}"
+        return f"{self.scheme}://{self._host}:{self._port}/{_ACCOUNT}"
 
     def __enter__(self) -> Azurite:
         self.start()
@@ -68,8 +70,8 @@ class Azurite:
                 [
                     str(program),
                     *("--silent", "--loose", "--skipApiVersionCheck", "--disableTelemetry"),
-                    *("--location", str(self._folder), "--blobPort", str(self._port)),
-                    *self._options,
+                    *("--blobHost", self._host, "--blobPort", str(self._port)),
+                    *("--location", str(self._folder), *self._options),
                 ],
                 env={**os.environ, "AZURITE_ACCOUNTS": f"{_ACCOUNT}:{self._key}"},
                 stdin=subprocess.DEVNULL,
@@ -102,7 +104,7 @@ class Azurite:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
-                with socket.create_connection(("127.0.0.1", self._port), timeout=5):
+                with socket.create_connection((self._host, self._port), timeout=5):
                     return
             except OSError:
                 time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The workspace of a demo: a folder or an emulator of Azure Blob Storage, and where scripts run."""
+"""The workspace of a demo: a folder or blobs, and where scripts run."""
 
 from __future__ import annotations
 
@@ -8,33 +8,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.console import Console
 
 from mlsteps.cli.azurite import Azurite
-from mlsteps.cli.demo_choices import Compute, Place, Storage
+from mlsteps.cli.demo_choices import AZURITE, FOLDER, Compute, Place
+from mlsteps.cli.demo_compute import check_compute, compute_settings
 
-_CONNECTION = "azurite"
-_STORAGE = f"""\
-# Everything the pipelines make lies in a container of the storage account that this Airflow connection opens.
-datastores:
-  workspaceblobstore:
-    type: azure_blob
-    container: mlsteps-demo
-    conn_id: {_CONNECTION}
-    create_if_not_exists: true
-"""
-
-# They need no network; what the scripts import is made into an image once.
-_COMPUTE = """\
-compute_targets:
-  docker:
-    type: docker
-    base_image: "{image}"
-    packages: [scikit-learn, pandas, matplotlib, joblib]
-    network_mode: none
-default_compute_target: docker
-"""
+_CONTAINER = "mlsteps-demo"
 
 
 @dataclass(frozen=True)
@@ -53,27 +36,48 @@ class DemoWorkspace:
 
 @contextmanager
 def demo_workspace(home: Path, place: Place, console: Console) -> Iterator[DemoWorkspace]:
-    """Make the demo's workspace the default one, for this process and those it starts."""
+    """Make the demo's workspace the default one, for this process and those it starts.
+
+    :raises MlstepsException: its scripts cannot run where they shall, or its storage cannot be had.
+    """
+    told = check_compute(place)
+    if told is not None:
+        console.print(told)
     folder = home / place.folder
-    settings = _STORAGE if place.storage is Storage.AZURITE else ""
-    if place.compute is Compute.DOCKER:
-        settings += _COMPUTE.replace("{image}", place.image)
+    settings = {**_storage_settings(place), **compute_settings(place)}
     if settings:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "workspace.yaml").write_text(settings)
-    if place.storage is Storage.FOLDER:
-        os.environ["MLSTEPS_WORKSPACE"] = str(folder)
+        (folder / "workspace.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    os.environ["MLSTEPS_WORKSPACE"] = str(folder)
+    if place.storage != AZURITE:
         yield DemoWorkspace(folder, stays=True)
         return
     with console.status("Starting Azurite (installed with npm, the first time)"):
-        azurite = Azurite(home / "azurite")
+        azurite = Azurite(home / "azurite", place.host)
         azurite.start()
     try:
         extra = {"connection_string": azurite.connection_string}
         connection = json.dumps({"conn_type": "wasb", "extra": extra})
-        environment = {f"AIRFLOW_CONN_{_CONNECTION.upper()}": connection, "MLSTEPS_WORKSPACE": str(folder)}
+        environment = {f"AIRFLOW_CONN_{AZURITE.upper()}": connection, "MLSTEPS_WORKSPACE": str(folder)}
         os.environ.update(environment)
         console.print(f"The workspace is on an emulator of Azure Blob Storage, at {azurite.url}")
+        if place.compute is Compute.KUBERNETES and place.host == Place.host:
+            console.print(
+                "Only pods on this machine's own network reach it there: --host gives another address."
+            )
         yield DemoWorkspace(folder, stays=False, environment=environment)
     finally:
         azurite.stop()
+
+
+def _storage_settings(place: Place) -> dict[str, Any]:
+    """Everything the pipelines make lies in a container of the account that an Airflow connection opens."""
+    if place.storage == FOLDER:
+        return {}
+    blobs = {
+        "type": "azure_blob",
+        "container": _CONTAINER,
+        "conn_id": place.storage,
+        "create_if_not_exists": True,
+    }
+    return {"datastores": {"workspaceblobstore": blobs}}

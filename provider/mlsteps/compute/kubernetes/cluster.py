@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -44,7 +44,8 @@ def connected(target: KubernetesCompute) -> Iterator[Cluster]:
     except Exception as error:  # a kubeconfig has many ways of being wrong
         raise ComputeTargetException(
             f"{where}: it opens no cluster: {type(error).__name__}: {error} Give the connection a "
-            f"kubeconfig, or in_cluster where Airflow runs in the cluster."
+            f"kubeconfig, or in_cluster where Airflow runs in the cluster; without either it is the cluster "
+            f"that kubectl finds (KUBECONFIG)."
         ) from None
     try:
         yield Cluster(api, namespace, where)
@@ -64,6 +65,18 @@ class Cluster:
         self._api = api
         self.namespace = namespace
         self._where = where
+
+    @property
+    def address(self) -> str:
+        """Of its API server."""
+        return str(self._api.api_client.configuration.host)
+
+    def check(self) -> None:
+        """Ask it for something, once.
+
+        :raises ComputeTargetException: it does not answer, or does not let in; the text says which.
+        """
+        self._call("list pods", lambda: self._api.list_namespaced_pod(self.namespace, limit=1), pauses=())
 
     def create(self, pod: Any) -> Any:
         """Create a pod; the one of this name that is there already is taken for it."""
@@ -151,11 +164,11 @@ class Cluster:
         finally:
             answer.release_conn()
 
-    def _call(self, doing: str, call: Callable[[], T]) -> T:
+    def _call(self, doing: str, call: Callable[[], T], pauses: Sequence[float] = _PAUSES) -> T:
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
 
-        for pause in (*_PAUSES, None):
+        for pause in (*pauses, None):
             try:
                 return call()
             except ApiException as error:
