@@ -18,7 +18,10 @@ if TYPE_CHECKING:
         AirflowFailException,
         AirflowNotFoundException,
         AirflowSkipException,
+        AirflowTaskTimeout,
         DownstreamTasksSkipped,
+        TaskDeferralError,
+        TaskDeferralTimeout,
         XComNotFound,
     )
 else:
@@ -32,9 +35,19 @@ else:
             AirflowFailException,
             AirflowNotFoundException,
             AirflowSkipException,
+            AirflowTaskTimeout,
+            TaskDeferralError,
+            TaskDeferralTimeout,
         )
     except ImportError:  # 3.1
-        from airflow.exceptions import AirflowFailException, AirflowNotFoundException, AirflowSkipException
+        from airflow.exceptions import (
+            AirflowFailException,
+            AirflowNotFoundException,
+            AirflowSkipException,
+            AirflowTaskTimeout,
+            TaskDeferralError,
+            TaskDeferralTimeout,
+        )
 
     try:
         from airflow.sdk.exceptions import DownstreamTasksSkipped, XComNotFound
@@ -46,8 +59,11 @@ __all__ = [
     "AirflowNotFoundException",
     "AirflowRuntimeError",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
     "DownstreamTasksSkipped",
     "ErrorType",
+    "TaskDeferralError",
+    "TaskDeferralTimeout",
     "XComNotFound",
     "allow_references",
     "conf",

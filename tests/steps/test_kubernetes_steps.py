@@ -5,19 +5,21 @@ The cluster is a double whose pods are real containers; the service is Azurite.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from mlsteps import Datastore, OutputFileDatasetConfig, Pipeline, PipelineData
 from mlsteps.cli.azurite import Azurite
+from mlsteps.compat import TaskDeferralError, TaskDeferralTimeout
 from mlsteps.local_airflow import FinishedRun
+from mlsteps.steps.base import PipelineStep
 from mlsteps.triggers import claimed
 from mlsteps.triggers.claimed import ClaimedTrigger
-from servers.azurite import azurite
+from servers.azurite import azurite, blob_store
 from servers.docker_engine import DockerEngine
 from servers.kubernetes_double import KubernetesDouble, kubernetes_double
 from steps.project import Project, states
@@ -114,23 +116,95 @@ def test_a_step_whose_pod_fails_says_why(project: Project, cluster: KubernetesDo
     all_gone(cluster)
 
 
-def test_the_pod_of_a_task_that_is_ended_while_nobody_waits_is_deleted(
-    project: Project, cluster: KubernetesDouble, docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+def nothing_is_staged(azurite: Azurite) -> bool:
+    store = blob_store(azurite)
+    return not list(store.account.client.list_containers(name_starts_with="mlsteps-job-"))
+
+
+def test_nothing_is_left_of_a_task_that_is_ended_while_nobody_waits(
+    project: Project, cluster: KubernetesDouble, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[ClaimedTrigger] = []
-    waits = claimed.ClaimedTrigger._waiting
+    first = claimed.ClaimedTrigger._first_event
 
-    def end(self: ClaimedTrigger) -> object:
-        if not seen:  # as Airflow 3.3 does when somebody marks the task as failed
-            seen.append(self)
-            asyncio.get_running_loop().create_task(self.on_kill())
-        return waits(self)
+    async def end(self: ClaimedTrigger) -> object:
+        seen.append(ClaimedTrigger(**self.serialize()[1]))  # as another triggerer would have it
+        await seen[-1].on_kill()  # as Airflow 3.3 does when somebody marks the task as failed, or clears it
+        assert nothing_is_staged(azurite)
+        return await first(self)
 
-    monkeypatch.setattr(claimed.ClaimedTrigger, "_waiting", end)
-    step = project.step("long", "import time; time.sleep(60)")
+    monkeypatch.setattr(claimed.ClaimedTrigger, "_first_event", end)
+    out = PipelineData("out")
+    step = project.step("long", "import time; time.sleep(60)", outputs=[out], arguments=[out])
     begin = time.monotonic()
+    # A real Airflow asks nobody any more; a worker that is asked all the same starts no second pod.
     finished = project.run(Pipeline(project.workspace, steps=[step]).to_dag("ended"))
-    assert finished.failed and seen
+    assert finished.failed and len(seen) == 1
     assert time.monotonic() - begin < 50
-    assert "ended from outside" in str(project.record(finished, "long").error)
+    record = project.record(finished, "long")
+    assert "ended from outside" in str(record.error) and not record.outputs
     all_gone(cluster)
+    assert len(cluster.created) == 1
+    assert nothing_is_staged(azurite)
+
+
+LONG_AT_FIRST = """
+    import os, time
+    if os.environ["MLSTEPS_TRY_NUMBER"] == "1":
+        time.sleep(100)
+"""
+
+
+def test_execution_timeout_is_over_all_parts_of_a_try_and_the_next_try_has_its_own(
+    project: Project, cluster: KubernetesDouble, azurite: Azurite
+) -> None:
+    limit = timedelta(seconds=20)
+    settings = {"execution_timeout": limit, "retries": 1, "retry_delay": timedelta(0)}
+    step = project.step("slow", LONG_AT_FIRST, **settings)
+    finished = project.run(Pipeline(project.workspace, steps=[step]).to_dag("slow"))
+    assert not finished.failed
+    from mlsteps.records import layout
+    from mlsteps.records.step import read_tries
+
+    tries = read_tries(
+        project.workspace.record_store(), layout.step_folder(finished.dag_id, finished.run_id, "slow", -1)
+    )
+    assert [record.state for record in tries] == ["failed", "ran"]
+    assert "took longer than 20 seconds, which is all that its execution_timeout" in str(tries[0].error)
+    assert tries[0].seconds is not None and 15 < tries[0].seconds < 35
+    # Should Airflow itself be gone, the cluster ends it.
+    assert [pod["spec"]["activeDeadlineSeconds"] for pod in cluster.created] == [140, 140]
+    all_gone(cluster)
+    assert nothing_is_staged(azurite)
+
+
+@pytest.mark.parametrize("overdue", [False, True])
+def test_a_worker_goes_on_where_the_wait_has_failed(
+    project: Project,
+    cluster: KubernetesDouble,
+    azurite: Azurite,
+    monkeypatch: pytest.MonkeyPatch,
+    overdue: bool,
+) -> None:
+    """As where the triggerer lacks a package, or there was none until Airflow's own timeout."""
+    kind = TaskDeferralTimeout if overdue else TaskDeferralError
+
+    def lost(self: object, context: object, event: object) -> None:
+        raise kind("what Airflow says")
+
+    async def not_waited(self: ClaimedTrigger) -> object:
+        raise RuntimeError("no such thing")
+
+    monkeypatch.setattr(PipelineStep, "resume", lost)
+    monkeypatch.setattr(claimed.ClaimedTrigger, "_first_event", not_waited)
+    seconds = 60 if overdue else 1
+    step = project.step("left", f"import time; time.sleep({seconds})", execution_timeout=timedelta(minutes=3))
+    finished = project.run(Pipeline(project.workspace, steps=[step]).to_dag("left"))
+    assert finished.failed is overdue
+    record = project.record(finished, "left")
+    assert record.state == ("failed" if overdue else "ran")
+    assert ("longer than 3 minutes" in str(record.error)) is overdue
+    assert record.decision
+    assert len(cluster.created) == 1
+    all_gone(cluster)
+    assert nothing_is_staged(azurite)

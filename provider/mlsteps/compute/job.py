@@ -86,6 +86,8 @@ class StepJob:
     :param locks: What the packages of environments were resolved to; None leaves that to the installer.
     :param resources: What it may use of a machine.
     :param step: The same for every try of one step in one run; empty if nobody tries again.
+    :param task_limit: Seconds after which nobody waits for it any more, or None.
+    :param resumed: Whether an earlier part of this try has started it, so that it is not to be started again.
     """
 
     id: str
@@ -103,6 +105,8 @@ class StepJob:
     locks: EnvironmentLocks | None = None
     resources: Resources = field(default_factory=Resources)
     step: str = ""
+    task_limit: float | None = None
+    resumed: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,10 +146,19 @@ class JobSuspended(Exception):
     :param trigger: Class path of the Airflow trigger that waits for it.
     :param settings: Its keyword arguments, as plain JSON.
     :param reason: What goes on, for the log.
+    :param staged: What is to be cleared away when somebody ends the task meanwhile, as plain JSON:
+        the ``name`` of a staging area, and its ``home``.
     """
 
-    def __init__(self, trigger: str, settings: Mapping[str, Any], reason: str) -> None:
+    def __init__(
+        self,
+        trigger: str,
+        settings: Mapping[str, Any],
+        reason: str,
+        staged: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(reason)
+        self.staged = staged
         self.trigger = trigger
         self.settings = settings
         self.reason = reason

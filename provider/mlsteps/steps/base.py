@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import TriggerRule, XComArg
 
-from mlsteps.compat import XComNotFound, allow_references, current_dag
+from mlsteps.compat import (
+    TaskDeferralError,
+    TaskDeferralTimeout,
+    XComNotFound,
+    allow_references,
+    current_dag,
+)
 from mlsteps.compute.base import ComputeTarget
 from mlsteps.data import PipelineParameter
 from mlsteps.exceptions import DataNotFoundException, StepDefinitionError
@@ -405,6 +411,18 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
 
         with failing_at_once() if self.fails_at_once else nullcontext():
             return run_step(self, context, suspended)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Called by Airflow to go on; also where the wait has failed, as a job may be left that nobody ends.
+
+        :raises TaskDeferralError: the wait has failed, and there is no such job.
+        """
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (TaskDeferralError, TaskDeferralTimeout) as lost:
+            from mlsteps.steps.lifecycle import take_over
+
+            return take_over(self, context, lost)
 
     def on_kill(self) -> None:
         """Stop the script's whole process group; Airflow kills this process five seconds later."""

@@ -41,8 +41,11 @@ class BoundStep:
     resolved: ResolvedStep
 
 
-def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
-    """The step as it will run now."""
+def bind(attempt: Attempt, resolved: ResolvedStep, resumed: bool = False) -> BoundStep:
+    """The step as it will run now.
+
+    :param resumed: Whether its job was started before, by an earlier part of this try.
+    """
     step, config = attempt.step, attempt.workspace.config
     snapshot, archive = _code(attempt)
     arguments = (substitute(argument, resolved.values) for argument in resolved.arguments)
@@ -61,6 +64,8 @@ def bind(attempt: Attempt, resolved: ResolvedStep) -> BoundStep:
         input_cache=config.folder / "input-cache",
         locks=environment_locks(attempt.workspace),
         step=layout.step_run_id(attempt.dag_id, attempt.run_id, attempt.task_id, attempt.map_index, 0),
+        task_limit=step.execution_timeout.total_seconds() if step.execution_timeout else None,
+        resumed=resumed,
     )
     return BoundStep(
         job=job,

@@ -12,23 +12,54 @@ from mlsteps.reuse.handed_on import HandedOn
 if TYPE_CHECKING:
     from mlsteps.compute import JobSuspended
     from mlsteps.steps.attempt import Attempt
+    from mlsteps.steps.deadline import Deadline
 
 
-def defer(attempt: Attempt, waiting: JobSuspended, suspended: Mapping[str, Any]) -> NoReturn:
+def defer(
+    attempt: Attempt, waiting: JobSuspended, suspended: Mapping[str, Any], deadline: Deadline
+) -> NoReturn:
     """Hand the waiting to the triggerer.
 
     :param suspended: What the step's ``resume`` is told, as plain JSON.
+    :param deadline: When the wait is over.
     :raises TaskDeferred: always; by it Airflow knows.
     """
     from mlsteps.triggers.claimed import ClaimedTrigger
 
     attempt.step.log.info("%s No worker waits for it.", waiting.reason)
     attempt.step.defer(
-        trigger=ClaimedTrigger(waiting.trigger, waiting.settings, attempt.workspace.locator, suspended),
+        trigger=ClaimedTrigger(
+            waiting.trigger,
+            waiting.settings,
+            attempt.workspace.locator,
+            {**suspended, **deadline.to_plain()},
+            waiting.staged,
+        ),
         method_name="resume",
-        timeout=attempt.step.execution_timeout,
+        timeout=deadline.for_airflow,
     )
     raise AssertionError("defer() always raises")
+
+
+def left_behind(attempt: Attempt, overdue: bool) -> dict[str, Any] | None:
+    """What the first part of this try has left, where no trigger tells: it failed, or there was no triggerer.
+
+    Without the claim, which is for others only.
+
+    :param overdue: Whether the time of the task is over.
+    :returns: as ``suspended``; None if this try has left no job behind.
+    """
+    record = attempt.record_so_far()
+    if record is None or "waits" not in record.where:
+        return None
+    return {
+        "fingerprint": record.fingerprint,
+        "decision": record.decision,
+        "replaces": False,
+        "try_number": record.try_number,
+        "claim": None,
+        "overdue": overdue,
+    }
 
 
 @contextmanager

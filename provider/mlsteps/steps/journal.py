@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mlsteps
-from mlsteps.compat import AirflowSkipException
+from mlsteps.compat import AirflowSkipException, AirflowTaskTimeout
 from mlsteps.compute import ComputeTarget, JobOutcome, JobSuspended, JobWatcher
 from mlsteps.records import DeclaredStep, RunRecord, StepRecord, cancel_run, register_model
 from mlsteps.records.liveness import process_identity
@@ -25,6 +25,7 @@ from mlsteps.run.labels import properties_after, tags_after
 from mlsteps.run.lifecycle import declared_end
 from mlsteps.run.metrics import aggregate
 from mlsteps.run.protocol import PARENT, SELF, EventKind
+from mlsteps.steps.deadline import overdue_in_words
 from mlsteps.steps.ending import SkippedAfter
 from mlsteps.steps.observers import tell_changed, tell_printed
 from mlsteps.steps.reusing import recorded_outputs, reused_record
@@ -88,12 +89,17 @@ class StepJournal:
         except BaseException as error:
             if self._suspended:
                 raise
-            self._end(FAILED, error=str(error) or type(error).__name__)
+            self._end(FAILED, error=self._in_words(error))
             raise
         self._end(REUSED if self.record.reused_from else RAN)
         self._log.info(
             "The record of this step: %s", self._attempt.records.url(f"{self.record.try_folder}/step.json")
         )
+
+    def _in_words(self, error: BaseException) -> str:
+        if isinstance(error, AirflowTaskTimeout):  # Airflow tells the process
+            return overdue_in_words(self._attempt.step.execution_timeout)
+        return str(error) or type(error).__name__
 
     def resolved(self, keyed: KeyedStep) -> None:
         """Note values and data, and the key they make."""

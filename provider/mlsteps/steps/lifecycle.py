@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.compat import AirflowSkipException, DownstreamTasksSkipped
+from mlsteps.compat import AirflowSkipException, DownstreamTasksSkipped, TaskDeferralTimeout
 from mlsteps.compute import JobSuspended
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.binding import bind
 from mlsteps.steps.cutoff import reused_behind
-from mlsteps.steps.deferring import claim_taken_up, defer
+from mlsteps.steps.deadline import Deadline
+from mlsteps.steps.deferring import claim_taken_up, defer, left_behind
 from mlsteps.steps.ending import raise_if_canceled, raise_if_failed, raise_if_skipped_before
 from mlsteps.steps.flight import Flight
 from mlsteps.steps.journal import StepJournal
@@ -46,6 +47,7 @@ def run_step(
     :raises TaskDeferred: its job goes on without a worker.
     """
     attempt = Attempt.of(step, context)
+    deadline = Deadline.of(step.execution_timeout, suspended)
     if suspended is not None:
         # The same try, whatever number a test run's Airflow gives its second part.
         attempt = replace(attempt, try_number=suspended["try_number"])
@@ -66,15 +68,16 @@ def run_step(
                 outputs = recorded_outputs(step, references, attempt.workspace)
                 journal.reused(flight.decision, flight.entry, outputs)
             else:
-                bound = bind(attempt, keyed.resolved)
+                bound = bind(attempt, keyed.resolved, resumed=suspended is not None)
                 journal.bound(bound, compute_target)
                 watcher = journal.watcher()
                 step.watch_with(watcher)
                 try:
-                    outcome = compute_target.run(bound.job, watcher)
+                    with deadline.stopping(watcher, suspended) as stop:
+                        outcome = stop.explained(compute_target.run(bound.job, watcher))
                 except JobSuspended as waiting:
                     journal.suspended(waiting)
-                    defer(attempt, waiting, flight.suspend())
+                    defer(attempt, waiting, flight.suspend(), deadline)
                 finally:
                     step.watch_with(None)
                 journal.ran(outcome)
@@ -85,6 +88,18 @@ def run_step(
                 flight.land(bound.snapshot, journal.record, outcome)
     _hand_on(attempt, context, references, flight)
     return references
+
+
+def take_over(step: PipelineStep, context: Context, lost: Exception) -> dict[str, PortDataReference]:
+    """Go on with a try whose trigger has failed, or was not heard of until the time of the task was over.
+
+    :param lost: What Airflow says of that; raised if there is nothing to go on with.
+    """
+    suspended = left_behind(Attempt.of(step, context), overdue=isinstance(lost, TaskDeferralTimeout))
+    if suspended is None:
+        raise lost
+    step.log.warning("The triggerer did not wait to the end (%s): this worker goes on.", lost)
+    return run_step(step, context, suspended)
 
 
 def _hand_on(

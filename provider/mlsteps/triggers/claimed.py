@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from mlsteps.reuse.claim import Claims
 from mlsteps.reuse.handed_on import HandedOn
+from mlsteps.triggers.clearing import clear_staged
 from mlsteps.triggers.threads import in_thread
 from mlsteps.workspace import Workspace
 
@@ -22,17 +24,24 @@ class ClaimedTrigger(BaseTrigger):
 
     :param classpath, settings: The trigger that waits, as its ``serialize()`` tells it.
     :param workspace: The locator of the workspace where results are kept.
-    :param suspended: What the step is told when it goes on; it has the claim, if there is one.
+    :param suspended: What the step is told when it goes on; it has claim and deadline, if any.
+    :param staged: What is to be cleared away when somebody ends the task, see ``JobSuspended``.
     """
 
     def __init__(
-        self, classpath: str, settings: Mapping[str, Any], workspace: str, suspended: Mapping[str, Any]
+        self,
+        classpath: str,
+        settings: Mapping[str, Any],
+        workspace: str,
+        suspended: Mapping[str, Any],
+        staged: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.classpath = classpath
         self.settings = dict(settings)
         self.workspace = workspace
         self.suspended = dict(suspended)
+        self.staged = dict(staged) if staged else None
         self._inner: BaseTrigger | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -42,27 +51,54 @@ class ClaimedTrigger(BaseTrigger):
             "settings": self.settings,
             "workspace": self.workspace,
             "suspended": self.suspended,
+            "staged": self.staged,
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield what the other trigger yields, and with it what the step is told."""
+        """Yield one event, with what the step is told: the other trigger has, or its time is over."""
         signs = asyncio.create_task(self._give_signs()) if self.suspended.get("claim") else None
+        told = self.suspended
+        event = None
         try:
-            async for event in self._waiting().run():
-                # Not by the keyword arguments of a deferral, which a test run's Airflow (3.3) forgets.
-                told = {"suspended": self.suspended, "event": event.payload}
-                yield TriggerEvent(told)  # type: ignore[no-untyped-call]
+            event = await asyncio.wait_for(self._first_event(), self._seconds_left)
+        except asyncio.TimeoutError:
+            self.log.info("The time that the task may take is over.")
+            told = {**told, "overdue": True}
+        except Exception as error:  # whatever another trigger may raise: a worker can wait as well
+            self.log.exception("The wait has failed: %s", error)
         finally:
             if signs is not None:
                 signs.cancel()
                 with suppress(asyncio.CancelledError):
                     await signs
+        # Not by the keyword arguments of a deferral, which a test run's Airflow (3.3) forgets.
+        yield TriggerEvent({"suspended": told, "event": event})  # type: ignore[no-untyped-call]
+
+    async def _first_event(self) -> Any:
+        events = self._waiting().run()
+        try:
+            async for event in events:
+                return event.payload
+            return None
+        finally:
+            await events.aclose()  # type: ignore[attr-defined]
+
+    @property
+    def _seconds_left(self) -> float | None:
+        at = self.suspended.get("deadline")
+        return max(0.0, at - time.time()) if at is not None else None
 
     async def on_kill(self) -> None:
-        """Let the other trigger end what it waits for: somebody has ended the task (Airflow 3.3)."""
+        """End what the other trigger waits for, and clear away what it left: somebody has ended the task.
+
+        Airflow has it since 3.3.
+        """
         end = getattr(self._waiting(), "on_kill", None)
         if end is not None:
             await end()
+        if self.staged is not None:
+            staged = self.staged
+            await in_thread(lambda: clear_staged(Workspace.from_locator(self.workspace), staged))
 
     async def cleanup(self) -> None:
         """Let the other trigger clear up: this one ends, for whatever reason."""

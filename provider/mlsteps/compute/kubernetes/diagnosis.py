@@ -115,7 +115,8 @@ def _told_by_cluster(pod: Any | None, limits: ContainerLimits, hours: float) -> 
         )
     if reason == "DeadlineExceeded":
         return (
-            f"The pod was ended after {hours:g} hours: that is all that max_hours and its time limit allow."
+            f"The pod was ended after {hours:.3g} hours: that is all that max_hours, its time limit and the "
+            f"task's execution_timeout allow."
         )
     terminated = _terminated(pod)
     if terminated is not None and terminated.reason == "OOMKilled":

@@ -13,7 +13,6 @@ from mlsteps.compute.kubernetes.diagnosis import how_it_ended
 from mlsteps.compute.kubernetes.following import FollowedPod
 from mlsteps.compute.kubernetes.images import PodImage, image_for
 from mlsteps.compute.kubernetes.pod_spec import (
-    AREA_LABEL,
     ROOT,
     STEP_LABEL,
     labels_of,
@@ -21,7 +20,7 @@ from mlsteps.compute.kubernetes.pod_spec import (
     pod_name,
 )
 from mlsteps.compute.kubernetes.waiting import suspended
-from mlsteps.compute.placement import describe_environment
+from mlsteps.compute.placement import describe_environment, explain
 from mlsteps.compute.staged import StagedJob, StagingArea
 from mlsteps.compute.staged.area import LONGEST_SIGNATURE, home_of, step_label
 from mlsteps.compute.staged.layout import Layout
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 _STARTED = "started.json"
 # Beyond what the script may take: for the image, the data, and clocks that differ.
 _SLACK = 1800.0
+# Airflow and its triggerer come first.
+_TASK_SLACK = 120.0
 _ANY_NUMBER = 1 << 20
 
 
@@ -47,10 +48,12 @@ def run_in_pod(target: KubernetesCompute, job: StepJob, watcher: JobWatcher) -> 
     with connected(target) as cluster:
         run = _PodRun(target, job, watcher, area, cluster)
         try:
-            if area.make() or not run.was_started:
+            if job.resumed and not area.exists():
+                return run.lost()
+            if not job.resumed and (area.make(run.step) or not run.was_started):
                 run.start()
                 if target.deferrable and not watcher.stopped:
-                    raise suspended(target, cluster, run.name)
+                    raise suspended(target, cluster, run.name, area)
             return run.finish()
         except JobSuspended:
             raise
@@ -74,11 +77,17 @@ class _PodRun:
         # With what it asks for where the target does not say; a node's own limits are the scheduler's affair.
         self._limits = target.limits.or_else(job.resources, lambda: _ANY_NUMBER)
         self.name = pod_name(job, area)
+        self.step = step_label(job, area) if job.step else None
 
     @property
     def _seconds(self) -> float:
-        longest = self._target.max_hours * 3600
-        return min(longest, self._job.time_limit + _SLACK) if self._job.time_limit else longest
+        """How long the pod may be active, should nobody end it."""
+        limits = [self._target.max_hours * 3600]
+        if self._job.time_limit:
+            limits.append(self._job.time_limit + _SLACK)
+        if self._job.task_limit:
+            limits.append(self._job.task_limit + _TASK_SLACK)
+        return min(limits)
 
     @property
     def was_started(self) -> bool:
@@ -129,6 +138,13 @@ class _PodRun:
         self.clear()
         return outcome
 
+    def lost(self) -> JobOutcome:
+        """The end of a job that somebody has cleared away; a second pod would make it anew."""
+        result = how_it_ended(None, None, self._limits, self._watcher.stopped, 0)
+        self.clear()
+        error, by_script = explain(result, self._watcher)
+        return JobOutcome(None, None, error, by_script=by_script)
+
     def clear(self) -> None:
         """Delete the pod and what was staged; where that cannot be, there is a deadline and a later sweep."""
         if self._watcher.stopped:
@@ -162,12 +178,10 @@ class _PodRun:
     def _sweep(self) -> None:
         """End what earlier tries of this step have left: their workers are gone."""
         with contextlib.suppress(Exception):  # nothing depends on it
-            self._area.sweep()
-            step = step_label(self._job, self._area) if self._job.step else None
-            for pod in self._cluster.labelled(STEP_LABEL, step) if step else ():
+            for pod in self._cluster.labelled(STEP_LABEL, self.step) if self.step else ():
                 if pod.metadata.name != self.name:
                     self._cluster.try_to_delete(pod.metadata.name)
-                    self._area.beside(pod.metadata.labels[AREA_LABEL]).delete()
+        self._area.sweep(self.step)
 
 
 def _described(plan: EnvironmentPlan, image: PodImage) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from mlsteps.compute.kubernetes.pod_spec import CONTAINER
 if TYPE_CHECKING:
     from mlsteps.compute.kubernetes.cluster import Cluster
     from mlsteps.compute.kubernetes.kubernetes_compute import KubernetesCompute
+    from mlsteps.compute.staged import StagingArea
 
 _POLL_SECONDS = 2.0
 
 
-def suspended(target: KubernetesCompute, cluster: Cluster, name: str) -> JobSuspended:
+def suspended(target: KubernetesCompute, cluster: Cluster, name: str, area: StagingArea) -> JobSuspended:
     """What to raise, so that no worker waits for a pod.
 
     The triggerer looks up the connection itself: no credential is kept with the trigger.
@@ -41,4 +42,9 @@ def suspended(target: KubernetesCompute, cluster: Cluster, name: str) -> JobSusp
     trigger = KubernetesPodTrigger(**{key: value for key, value in wanted.items() if key in known})
     classpath, settings = trigger.serialize()
     settings["trigger_start_time"] = now.isoformat()  # nobody reads it, and this is JSON
-    return JobSuspended(classpath, settings, f"The pod {name} runs in namespace {cluster.namespace}.")
+    return JobSuspended(
+        classpath,
+        settings,
+        f"The pod {name} runs in namespace {cluster.namespace}.",
+        {"home": area.home, "name": area.name},
+    )

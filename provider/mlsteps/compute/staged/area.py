@@ -20,6 +20,7 @@ T = TypeVar("T")
 _PREFIX = "mlsteps-job-"
 # Azure gives out keys to sign with for a week at most.
 LONGEST_SIGNATURE = 7 * 24 * 3600.0 - 3600.0
+_STEP = "step"
 # No job lasts that long: no signature does.
 FORGOTTEN = timedelta(days=8)
 
@@ -48,6 +49,23 @@ class StagingArea:
         whose = f"{home.url('')}\0{job}".encode()
         return cls(home, f"{_PREFIX}{hashlib.sha256(whose).hexdigest()[:40]}")
 
+    def make(self, step: str | None = None) -> bool:
+        """Make it; False if it is there already.
+
+        :param step: What all tries of a step have in common, for :meth:`sweep`.
+        :raises ComputeTargetException: the credentials do not allow that.
+        """
+        from azure.core.exceptions import ResourceExistsError
+
+        def create() -> bool:
+            try:
+                self.store.container_client.create_container(metadata={_STEP: step} if step else None)
+            except ResourceExistsError:
+                return False
+            return True
+
+        return self._allowed("make a container for the job's data", create)
+
     def beside(self, name: str) -> StagingArea:
         """Another area of this account.
 
@@ -57,21 +75,9 @@ class StagingArea:
             raise ComputeTargetException(f"{name!r} is no staging area.")
         return StagingArea(self._home, name)
 
-    def make(self) -> bool:
-        """Make it; False if it is there already.
-
-        :raises ComputeTargetException: the credentials do not allow that.
-        """
-        from azure.core.exceptions import ResourceExistsError
-
-        def create() -> bool:
-            try:
-                self.store.container_client.create_container()
-            except ResourceExistsError:
-                return False
-            return True
-
-        return self._allowed("make a container for the job's data", create)
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return bool(self.store.container_client.exists())
 
     def place(self, seconds: float) -> Place:
         """All of it, signed for a while.
@@ -86,13 +92,18 @@ class StagingArea:
         with contextlib.suppress(Exception):
             self.store.container_client.delete_container()
 
-    def sweep(self) -> None:
-        """Delete areas of this account that nobody came back to, as after a worker was killed."""
+    def sweep(self, step: str | None = None) -> None:
+        """Delete areas of this account that nobody came back to, as after a worker was killed.
+
+        :param step: Those of other tries of this step at once; of others when they are so old that no
+            signature is good any more.
+        """
         oldest = datetime.now(timezone.utc) - FORGOTTEN
         with contextlib.suppress(Exception):  # nothing depends on it
             client = self._home.account.client
-            for found in client.list_containers(name_starts_with=_PREFIX):
-                if found.last_modified < oldest:
+            for found in client.list_containers(name_starts_with=_PREFIX, include_metadata=True):
+                earlier = step is not None and (found.metadata or {}).get(_STEP) == step
+                if found.name != self.name and (earlier or found.last_modified < oldest):
                     client.delete_container(found.name)
 
     def _allowed(self, doing: str, call: Callable[[], T]) -> T:
