@@ -29,6 +29,7 @@ from bench.environments import environments  # noqa: E402
 from bench.hashing import hashing  # noqa: E402
 from bench.launcher_data import launcher_data  # noqa: E402
 from bench.listings import listings  # noqa: E402
+from bench.pods import pods  # noqa: E402
 from bench.reruns import planning, reruns  # noqa: E402
 from bench.scheduled import step_overhead  # noqa: E402
 from bench.transfers import transfers  # noqa: E402
@@ -62,6 +63,7 @@ def main() -> int:
             "listings": lambda: listings(folder, tell),
             "environments": lambda: environments(folder, 2 if quick else 7, tell),
             "containers": lambda: containers(folder, 3 if quick else 15, tell),
+            "pods": lambda: pods(folder, 3 if quick else 15, tell),
         }
         for part in options.only or parts:
             lines += parts[part]()
@@ -97,6 +99,7 @@ def _options() -> argparse.Namespace:
             "listings",
             "environments",
             "containers",
+            "pods",
         ],
         help="a part; may be repeated",
     )
