@@ -276,7 +276,8 @@ def test_a_full_disk_fails_the_try_and_says_so(jobs: Jobs, tmp_path: Path) -> No
 
         jobs.bench.put("data/big", "x" * (5 << 20))
         big = jobs.bench.reads("big", "data/big", "download", "big")
-        with pytest.raises(OSError, match="No space left on device"):
+        told = r"Input 'big' does not fit on the disk: No space left on device"
+        with pytest.raises(ComputeTargetException, match=told):
             jobs.run("pass", "staging", scratch=scratch, inputs=(big,))
         assert list(scratch.iterdir()) == []
         assert jobs.containers() == []
@@ -295,7 +296,8 @@ os.mkdir("here")
 for name in "abc":
     open("here/" + name, "wb").write(bytes(1 << 20))
 """
-        with pytest.raises(OSError, match="No space left on device"):
+        told = r"Output 'out' does not fit on the disk: No space left on device"
+        with pytest.raises(ComputeTargetException, match=told):
             jobs.run(script, "first", outputs=(output,))
         files = [path for path in (tmp_path / "small").rglob("*") if path.is_file()]
         assert all(path.stat().st_size == 1 << 20 for path in files), files

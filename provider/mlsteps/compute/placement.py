@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from mlsteps.compute.base import PYTHON
 from mlsteps.compute.confinement import check_output
+from mlsteps.compute.full_disk import telling_of_full_disk
 from mlsteps.compute.input_cache import InputCache
 from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobWatcher, StepJob
 from mlsteps.compute.kept_files import keep_files
@@ -253,13 +254,14 @@ class Placement:
         for port in self.job.inputs:
             target = self.input_paths[port.name]
             if target != self._local_path(port):
-                stage_input(
-                    port,
-                    target,
-                    self.input_cache,
-                    lambda line: watcher.on_line("inputs", line),
-                    lambda: watcher.stopped,
-                )
+                with telling_of_full_disk(f"Input {port.name!r}"):
+                    stage_input(
+                        port,
+                        target,
+                        self.input_cache,
+                        lambda line: watcher.on_line("inputs", line),
+                        lambda: watcher.stopped,
+                    )
 
     def _launcher_job(self) -> Job:
         return Job(
@@ -303,7 +305,8 @@ class Placement:
                 ]
                 check_output(port.name, path, manifest, places)
             if not self._in_place(port):
-                manifest = collect_output(path, manifest, port)
+                with telling_of_full_disk(f"Output {port.name!r}"):
+                    manifest = collect_output(path, manifest, port)
             manifests[port.name] = manifest
         return manifests
 
