@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,9 +18,9 @@ from typing import Any
 import pytest
 
 from compute.jobs import Bench
-from mlsteps.compute import DockerCompute, JobOutcome
+from mlsteps.compute import DockerCompute, JobInput, JobOutcome
 from mlsteps.compute.docker.container import JOB_LABEL
-from mlsteps.data.stores import FolderStore
+from mlsteps.data.stores import FolderStore, Store
 from mlsteps.environment.image_probe import WORKER_LABEL
 from mlsteps.exceptions import ComputeTargetException
 from servers.docker_engine import DockerEngine, RestartableEngine, restartable_engine
@@ -40,16 +41,22 @@ time.sleep(60)
 class Jobs:
     """Jobs on one target, each with an id and an output of its own."""
 
+    more: tuple[str, ...] = ()
+    """What else such jobs are made with."""
+
     def __init__(self, root: Path, engine: DockerEngine, **settings: Any) -> None:
         self.engine = engine
-        self.target = DockerCompute(
-            "docker", engine.url, base_image=engine.image, network_mode="none", **settings
-        )
+        settings = {"network_mode": "none", "shared_disk": True, **settings}
+        self.target = DockerCompute("docker", engine.url, base_image=engine.image, **settings)
         self.root = root
         self.bench = Bench(root, self.target)
+        self.store: Store = self.bench.store
+
+    def reads(self, name: str, path: str) -> JobInput:
+        return replace(self.bench.reads(name, path, "download"), store=self.store)
 
     def run(self, script: str, id: str = "next", **changes: Any) -> JobOutcome:
-        outputs = (self.bench.writes("out", f"made/{id}"),)
+        outputs = (replace(self.bench.writes("out", f"made/{id}"), store=self.store),)
         return self.bench.run(script, "$out_out", id=id, **{"outputs": outputs, **changes})
 
     def begin(self, script: str, id: str = "first", **changes: Any) -> Callable[[], JobOutcome]:
@@ -87,7 +94,7 @@ class Jobs:
         outcome = self.run(WRITE, id)
         assert outcome.error is None, (outcome.error, outcome.stderr_tail)
         assert list(outcome.manifests) == ["out"]
-        assert self.bench.store.read(f"made/{id}") == b"whole"
+        assert self.store.read(f"made/{id}") == b"whole"
         assert self.containers() == []
         assert list((self.root / "scratch").iterdir()) == []
 
@@ -107,14 +114,15 @@ def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
 
 # A worker that is killed at the moment when it is about to do something.
 WORKER = """
-import importlib, os, signal, sys
+import importlib, json, os, signal, sys
 from pathlib import Path
-from compute.test_docker_faults import SLOW, WRITE, Jobs
+from compute.test_docker_faults import SLOW, WRITE
 from servers.docker_engine import DockerEngine
-root, url, image, where, name = sys.argv[1:]
+root, url, image, where, name, module, made, more = sys.argv[1:]
 def die(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
-jobs = Jobs(Path(root), DockerEngine(url, image, True))
+kind = getattr(importlib.import_module(module), made)
+jobs = kind(Path(root), DockerEngine(url, image, True), *json.loads(more))
 if where:
     owner = importlib.import_module(where)
     for part in name.split(".")[:-1]:
@@ -122,15 +130,26 @@ if where:
     setattr(owner, name.split(".")[-1], die)
 else:
     jobs.bench.watcher.on_line = lambda stream, line: stream == "stdout" and die()
-jobs.bench.put("data/a.txt", "abc")
-jobs.run(WRITE if where else SLOW, "first", inputs=(jobs.bench.reads("data", "data/a.txt", "download"),))
+jobs.store.write("data/a.txt", b"abc")
+jobs.run(WRITE if where else SLOW, "first", inputs=(jobs.reads("data", "data/a.txt"),))
 """
 
 
 def kill_worker(jobs: Jobs, where: str, name: str) -> None:
     """Run the job "first" in a worker that is killed when it comes to a function; "" is at its output."""
+    made = [type(jobs).__module__, type(jobs).__name__, json.dumps(jobs.more)]
     worker = subprocess.run(
-        [sys.executable, "-c", WORKER, str(jobs.root), jobs.engine.url, jobs.engine.image, where, name],
+        [
+            sys.executable,
+            "-c",
+            WORKER,
+            str(jobs.root),
+            jobs.engine.url,
+            jobs.engine.image,
+            where,
+            name,
+            *made,
+        ],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         stderr=subprocess.PIPE,
         timeout=60,

@@ -52,6 +52,7 @@ class FaultyProxy:
         stalls: float = 1.0,
     ) -> None:
         self.fault = fault
+        self.stalls = stalls
         self.requests: list[str] = []
         self.injected: list[Fault] = []
         self._lock = threading.Lock()
@@ -78,7 +79,7 @@ class FaultyProxy:
                 if fault == "reset before":
                     return self.reset()
                 if fault == "stall":
-                    return time.sleep(stalls)
+                    return time.sleep(proxy.stalls)
                 if fault in ("busy", "throttled"):
                     return self.answer(
                         503 if fault == "busy" else 429, {"x-ms-error-code": "ServerBusy"}, _BUSY

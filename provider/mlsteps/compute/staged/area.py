@@ -107,17 +107,20 @@ class StagingArea:
                     client.delete_container(found.name)
 
     def _allowed(self, doing: str, call: Callable[[], T]) -> T:
-        from azure.core.exceptions import HttpResponseError
+        from azure.core.exceptions import AzureError, HttpResponseError
 
         from mlsteps.data.stores.azure_account import safe_text
 
         try:
             return call()
-        except HttpResponseError as error:
+        except AzureError as error:
+            advice = (
+                " It takes the account's key, or the roles Storage Blob Data Contributor and Storage Blob "
+                "Delegator."
+            )
             raise ComputeTargetException(
-                f"{self._home.account.label} cannot {doing} on {self._home.endpoint}: {safe_text(error)} It "
-                f"takes the account's key, or the roles Storage Blob Data Contributor and Storage Blob "
-                f"Delegator."
+                f"{self._home.account.label} cannot {doing} on {self._home.endpoint}: {safe_text(error)}"
+                f"{advice if isinstance(error, HttpResponseError) else ''}"
             ) from None
 
 
