@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from mlsteps.environment.redaction import redact
@@ -21,14 +22,14 @@ def docker_client(url: str | None, timeout: int, what: str, error: type[MlstepsE
         error: raised where Docker's SDK is missing, or no engine answers.
     """
     try:
-        import docker
+        import docker  # noqa: F401
     except ImportError:
         raise error(
             f"{what}: Docker's SDK is not installed: pip install 'airflow-provider-mlsteps[docker]'"
         ) from None
     client = None
     try:
-        client = docker.DockerClient(url, timeout=timeout) if url else docker.from_env(timeout=timeout)
+        client = _client(url, timeout)
         client.ping()
     except Exception as problem:  # the SDK lets errors of requests and urllib3 through
         if client is not None:
@@ -39,3 +40,13 @@ def docker_client(url: str | None, timeout: int, what: str, error: type[MlstepsE
             f"another one."
         ) from None
     return client
+
+
+def _client(url: str | None, timeout: int) -> DockerClient:
+    import docker
+
+    if url and not url.startswith("tcp://"):
+        return docker.DockerClient(url, timeout=timeout)
+    # With the certificates that DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say.
+    environment = {**os.environ, "DOCKER_HOST": url} if url else None
+    return docker.from_env(timeout=timeout, environment=environment)

@@ -152,13 +152,11 @@ class DockerCompute(ComputeTarget):
         """Run a job in a container of its own; see :meth:`ComputeTarget.run`."""
         from mlsteps.compute.docker.engine import connected, sign_in
         from mlsteps.compute.docker.engine_job import EngineJob
-        from mlsteps.compute.docker.sweeping import sweep
         from mlsteps.environment import plan_environment
 
         plan = with_packages(plan_environment(job.run_configuration), self.packages)
         with connected(self.name, self.url) as engine:
             sign_in(engine, self.name, self.url, self.docker_conn_id)
-            sweep(engine)
             with watcher.phase("environment"):
                 image = self._image(plan, job, watcher, engine)
             run = EngineJob(self, engine, job, watcher, plan, image)

@@ -42,11 +42,14 @@ def sign_in(client: DockerClient, name: str, url: str | None, docker_conn_id: st
     if docker_conn_id is None:
         return
     from airflow.providers.docker.hooks.docker import DockerHook
+    from docker.utils import kwargs_from_env
 
-    plain = client.api
+    plain, named = client.api, kwargs_from_env()
+    engine = url or named.get("base_url") or plain.base_url
+    tls = named.get("tls") if engine.startswith("tcp://") else None
     try:
         client.api = DockerHook(
-            docker_conn_id=docker_conn_id, base_url=url or plain.base_url, timeout=_SECONDS
+            docker_conn_id=docker_conn_id, base_url=engine, tls=tls, timeout=_SECONDS
         ).get_conn()
     except Exception as error:  # of Airflow, of the hook, of Docker's SDK
         raise ComputeTargetException(

@@ -8,6 +8,7 @@ from mlsteps.compute.docker.container import JobContainer
 from mlsteps.compute.docker.engine_job import EngineJob
 from mlsteps.compute.docker.mounts import mounts_of, output_folders
 from mlsteps.compute.docker.ownership import give_to
+from mlsteps.compute.docker.sweeping import sweep
 from mlsteps.compute.input_cache import InputCache
 from mlsteps.compute.job import JobOutcome, JobWatcher
 from mlsteps.compute.local_process import JournalTail
@@ -19,6 +20,7 @@ from mlsteps.launcher.result import JobResult
 def run_mounted(run: EngineJob) -> JobOutcome:
     """Run a job whose folders are mounted; data that lies elsewhere is fetched and sent by this process."""
     target, job = run.target, run.job
+    sweep(run.engine)
     with ScratchFolder(job.scratch, job.id) as folder:
         (folder / "home").mkdir()
         variables = {"HOME": str(folder / "home"), **run.image_variables}
