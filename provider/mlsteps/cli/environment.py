@@ -30,7 +30,7 @@ def lock_command(source: str, python: str | None, *, refresh: bool, as_json: boo
     if as_json:
         print(json.dumps({**lock.to_plain(), "digest": lock.digest}))
         return
-    for line in lock.packages:
+    for line in lock.lines:
         print(line)
     errors.print(f"{lock}, resolved {lock.resolved_at or 'now'}; {lock.digest[:12]}")
 

@@ -76,11 +76,12 @@ class LocalCompute(ComputeTarget):
                 watcher.on_line("environment", line)
 
             lock = lock_for(plan, job.locks, tell)
-            python = python_for(plan, VirtualEnvironments(job.environments), tell, lock)
+            environments = VirtualEnvironments(job.environments)
+            python = python_for(plan, environments, tell, lock)
         with ScratchFolder(Path(self.scratch) if self.scratch else job.scratch, job.id) as folder:
             interpreter = Interpreter(
                 str(python),
-                script_environment(self.pass_environment),
+                {**script_environment(self.pass_environment), **environments.variables_of(python)},
                 plan.kind is EnvironmentKind.WORKER,
                 describe_environment(plan, lock),
             )

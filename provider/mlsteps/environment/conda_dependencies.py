@@ -11,7 +11,12 @@ from typing import Any
 from mlsteps.environment.conda_file import checked_conda, read_conda_file
 from mlsteps.environment.conda_names import conda_name
 from mlsteps.environment.files import locate
-from mlsteps.environment.redaction import UrlSecrets, redact, without_credentials
+from mlsteps.environment.redaction import (
+    UrlSecrets,
+    channel_without_credentials,
+    redact,
+    without_credentials,
+)
 from mlsteps.environment.requirements import (
     logical_lines,
     normalise_option,
@@ -31,7 +36,8 @@ class CondaDependencies:
     """Packages for a script, in the shape of a conda specification (SDK v1 ``CondaDependencies``).
 
     The environment is made by pip's means from a package index; conda packages are translated
-    (``conda_names``). Channels are kept for the file's sake and change nothing. No ``python`` entry means the
+    (``conda_names``). Where the index does not have one of them, and the extra ``conda`` is installed, it is
+    made by conda's means from the channels. No ``python`` entry means the
     worker's own version: SDK v1 had a fixed default there. ``azureml-*`` packages may be listed and are not
     installed.
 
@@ -123,10 +129,10 @@ class CondaDependencies:
     @property
     def conda_channels(self) -> list[str]:
         """The channels, credentials removed."""
-        return [without_credentials(str(channel)) for channel in self._structure.get("channels") or []]
+        return [channel_without_credentials(channel) for channel in self._channels]
 
     def add_channel(self, channel: str) -> None:
-        """Add a conda channel. It is kept in saved files; the environment is made from a package index."""
+        """Add a conda channel. It counts only where a package index cannot serve the packages."""
         channels = self._structure.setdefault("channels", [])
         if channel not in channels:
             channels.append(channel)
@@ -238,6 +244,10 @@ class CondaDependencies:
         requirements = [normalise_requirement(i, secrets) for i in self._pip if not i.startswith("-")]
         return requirements, [normalise_option(i, secrets) for i in self._pip if i.startswith("-")]
 
+    def channel_urls(self, secrets: UrlSecrets) -> list[str]:
+        """Return the channels for a spec, their credentials moved to ``secrets``."""
+        return [secrets.hide_channel(channel) for channel in self._channels]
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, CondaDependencies) and self._structure == other._structure
 
@@ -261,6 +271,10 @@ class CondaDependencies:
             else:
                 self._loaded = {}
         return self._loaded
+
+    @property
+    def _channels(self) -> list[str]:
+        return [str(channel) for channel in self._structure.get("channels") or []]
 
     @property
     def _conda(self) -> list[Any]:

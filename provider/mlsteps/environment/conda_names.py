@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mlsteps.environment.redaction import redact
 from mlsteps.exceptions import UserErrorException
 
 _RENAMED = {
@@ -85,7 +86,17 @@ class CondaPackage:
     @property
     def requirement(self) -> str:
         """The pip requirement for it."""
-        return _RENAMED.get(self.name, self.name) + self.specifier
+        return pip_name(self.name) + self.specifier
+
+    @property
+    def pip_name(self) -> str:
+        """What the package index calls it, in its canonical spelling."""
+        return re.sub(r"[-_.]+", "-", pip_name(self.name)).lower()
+
+
+def pip_name(name: str) -> str:
+    """Return what the package index calls the conda package ``name``."""
+    return _RENAMED.get(name, name)
 
 
 def conda_name(text: str) -> str:
@@ -110,11 +121,14 @@ def parse_conda_package(text: str) -> CondaPackage:
     """
     match = _MATCH_SPEC.match(text.partition("#")[0].strip())
     if match is None:
-        raise UserErrorException(f"Conda package {text!r} is not of the form name, name=1.2 or name>=1.2,<2.")
+        raise UserErrorException(
+            f"Conda package {redact(text)!r} is not of the form name, name=1.2 or name>=1.2,<2."
+        )
     version, build = _version_and_build(match["rest"].strip())
     if "|" in version:
         raise UserErrorException(
-            f"Conda package {text!r}: pip cannot express alternatives (|). Write a range, or pin one version."
+            f"Conda package {redact(text)!r}: pip cannot express alternatives (|). Write a range, or pin one "
+            "version."
         )
     return CondaPackage(conda_name(text), _pip_specifier(version, exact=bool(build)), build)
 

@@ -48,18 +48,28 @@ class Installer:
             return [self.uv, "venv", str(folder), "--python", path, "--no-python-downloads", "--no-project"]
         return [str(interpreter.path), "-m", "venv", str(folder)]
 
-    def install_command(self, python: Path, options: Sequence[str], locked: bool = False) -> list[str]:
+    def install_command(
+        self, python: Path, options: Sequence[str], locked: bool = False, whole: bool = False
+    ) -> list[str]:
         """Return the command that installs what its standard input lists into ``python``'s environment.
 
-        ``locked``: the list is complete, so nothing that it does not name is looked for.
+        ``locked``: the list is complete, so nothing that it does not name is looked for. ``whole``: it is
+        no virtual environment but an installation of Python, made for this.
         """
         flags = [*self._flags(options), *(["--no-deps"] if locked else [])]
+        flags += ["--break-system-packages"] if whole else []
         if self.uv:
             return [self.uv, "pip", "install", "--python", str(python), *flags, "--requirements", "-"]
         return [str(python), "-m", "pip", "install", *flags, "--requirement", "/dev/stdin"]
 
     def compile_command(
-        self, python: str, interpreter: Interpreter, options: Sequence[str], output: Path, hashes: bool
+        self,
+        python: str,
+        interpreter: Interpreter,
+        options: Sequence[str],
+        output: Path,
+        hashes: bool,
+        constraints: Path | None = None,
     ) -> list[str]:
         """Return uv's command that resolves its standard input for all platforms and writes it to a file.
 
@@ -69,10 +79,11 @@ class Installer:
             options: pip options.
             output: the file to write.
             hashes: whether to write the digests of all files.
+            constraints: a file with versions that packages have if they are needed.
         """
         where = ["--python", str(interpreter.path), "--python-version", python, "--no-python-downloads"]
         plain = ["--no-annotate", "--no-header", "--quiet", *(["--generate-hashes"] if hashes else [])]
-        to = ["--output-file", str(output)]
+        to = ["--output-file", str(output), *(["--constraint", str(constraints)] if constraints else [])]
         return [
             str(self.uv),
             "pip",

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mlsteps.environment.conda_lock import CondaPackageLock
 from mlsteps.environment.redaction import UrlSecrets
 from mlsteps.environment.requirements import logical_lines, normalise_requirement, requirement_name
 from mlsteps.environment.spec import PythonEnvironmentSpec
@@ -31,6 +32,8 @@ class EnvironmentLock:
         options: the spec's pip options, which say where packages are found.
         resolved_at: when, in ISO format; no part of what the lock is.
         resolver: the program that resolved it.
+        conda: the conda packages, Python among them, where the environment is made by conda's means.
+        platform: the one that those are for, as conda calls it; such a lock holds for it alone.
     """
 
     python: str
@@ -38,17 +41,21 @@ class EnvironmentLock:
     options: tuple[str, ...] = ()
     resolved_at: str = ""
     resolver: str = ""
+    conda: tuple[CondaPackageLock, ...] = ()
+    platform: str = ""
 
     @property
     def digest(self) -> str:
         """SHA-256 over what is installed: Python, packages and options."""
-        content = [self.python, self.packages, self.options]
+        content: list[Any] = [self.python, self.packages, self.options]
+        if self.conda:
+            content += [self.platform, [package.identity for package in self.conda]]
         return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
 
     @property
     def versions(self) -> dict[str, str]:
         """By package name its version, URL, or what else stands behind the name."""
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {package.name: [package.described] for package in self.conda}
         for line in self.packages:
             name = requirement_name(line)
             wanted = line[len(name) :].strip() if name else line
@@ -59,14 +66,21 @@ class EnvironmentLock:
         """Return ``spec`` with these packages and this Python in place of what it asks for."""
         return PythonEnvironmentSpec(self.python, self.packages, spec.options)
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The packages, one a line, for people."""
+        return (*(str(package) for package in self.conda), *self.packages)
+
     def to_plain(self) -> dict[str, Any]:
         """Return the lock as JSON types."""
+        conda = [package.to_plain() for package in self.conda]
         return {
             "python": self.python,
             "packages": list(self.packages),
             "options": list(self.options),
             "resolved_at": self.resolved_at,
             "resolver": self.resolver,
+            **({"conda": conda, "platform": self.platform} if conda else {}),
         }
 
     @classmethod
@@ -78,10 +92,13 @@ class EnvironmentLock:
             tuple(plain["options"]),
             plain.get("resolved_at", ""),
             plain.get("resolver", ""),
+            tuple(map(CondaPackageLock.from_plain, plain.get("conda", ()))),
+            plain.get("platform", ""),
         )
 
     def __str__(self) -> str:
-        return f"{len(self.packages)} packages for Python {self.python}"
+        conda = f"{len(self.conda)} conda packages ({self.platform}) and " if self.conda else ""
+        return f"{conda}{len(self.packages)} packages for Python {self.python}"
 
 
 def locked_lines(text: str, python: str, secrets: UrlSecrets) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
 """``EnvironmentLocks``: one lock for a spec and Python version, the same for all workers of a workspace.
 
 <store>/mlsteps/environments/locks/<spec>-py<minor>.json   made by whoever resolves first
+<store>/mlsteps/environments/locks/<conda spec>-py<minor>-<platform>.json   the same by conda's means
 <folder>/resolved/<spec>-py<minor>.json                    a copy, for when the store cannot be reached
 <folder>/locks/resolve-<spec>-py<minor>                    held while this machine resolves
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import os
 from collections.abc import Callable
@@ -15,11 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsteps.data.stores import FolderStore
+from mlsteps.environment.conda_lock import conda_platform
 from mlsteps.environment.lock import EnvironmentLock
-from mlsteps.environment.locking import RESOLVE_TIMEOUT, minor_version, resolve
+from mlsteps.environment.locking import RESOLVE_TIMEOUT, minor_version
 from mlsteps.environment.locks import exclusive
 from mlsteps.environment.plan import EnvironmentPlan
 from mlsteps.environment.redaction import UrlSecrets
+from mlsteps.environment.resolving import resolve
 from mlsteps.environment.spec import PythonEnvironmentSpec
 from mlsteps.exceptions import EnvironmentBuildError, MlstepsException
 from mlsteps.records.store import dump_json, read_record
@@ -58,25 +63,31 @@ class EnvironmentLocks:
         self._known: dict[str, EnvironmentLock] = {}
 
     def find(self, spec: PythonEnvironmentSpec, python: str) -> EnvironmentLock | None:
-        """Return the lock of ``spec`` for Python ``python`` if it was resolved before; one small read."""
+        """Return the lock of ``spec`` for Python ``python`` if there is one; one small read or two."""
         if not spec.requirements:
             return EnvironmentLock(python, (), spec.options)
-        name = _name(spec, python)
-        if name in self._known:
-            return self._known[name]
-        try:
-            lock = read_record(self.store, f"{FOLDER}/{name}", FORMAT, EnvironmentLock.from_plain)
-        except (MlstepsException, OSError) as error:
-            lock = self._copy(name)
-            if lock is None:
-                raise
-            _log.warning("The lock of %s is taken from this machine's copy: %s", spec, error)
-            return lock
-        if lock is not None:
-            self._known[name] = lock
-            if lock != self._copy(name):
-                self._keep_copy(name, lock)
-        return lock
+        # Conda's first: the other may be made later, for somebody who asks for the same without a channel.
+        names = _names(spec, python)
+        known = next((self._known[name] for name in names if name in self._known), None)
+        if known is not None:
+            return known
+        away: Exception | None = None
+        for name in names:
+            try:
+                lock = read_record(self.store, f"{FOLDER}/{name}", FORMAT, EnvironmentLock.from_plain)
+            except (MlstepsException, OSError) as error:
+                away, lock = error, self._copy(name)
+                if lock is not None:
+                    _log.warning("The lock of %s is taken from this machine's copy: %s", spec, error)
+                    return lock
+            if lock is not None:
+                self._known[name] = lock
+                if lock != self._copy(name):
+                    self._keep_copy(name, lock)
+                return lock
+        if away is not None:
+            raise away
+        return None
 
     def get(
         self,
@@ -114,11 +125,17 @@ class EnvironmentLocks:
         """
         lock = resolve(spec, python, on_line or _log.info, secrets or UrlSecrets(), self._timeout)
         known = self.find(spec, python)
-        if not spec.requirements or (known is not None and known.digest == lock.digest):
-            return known or lock
-        name = _name(spec, python)
-        self.store.write(f"{FOLDER}/{name}", _dump(lock))
-        self._keep_copy(name, lock)
+        if not spec.requirements:
+            return lock
+        # the same conda packages may be at other URLs now
+        if known is not None and (known.digest, known.conda) == (lock.digest, lock.conda):
+            return known
+        names = {_name_of(lock, spec, python)}
+        if spec.conda and _conda_name(spec, python) in self._known:  # which is looked at first
+            names.add(_conda_name(spec, python))
+        for name in sorted(names):
+            self.store.write(f"{FOLDER}/{name}", _dump(lock))
+            self._keep_copy(name, lock)
         return lock
 
     def _resolved_once(
@@ -135,6 +152,7 @@ class EnvironmentLocks:
                 if known is not None:
                     return known
                 lock = resolve(spec, python, tell, secrets or UrlSecrets(), self._timeout)
+                name = _name_of(lock, spec, python)
                 if not self.store.create(f"{FOLDER}/{name}", _dump(lock)):
                     theirs = self.find(spec, python)  # another machine was faster; all use what it found
                     lock = theirs if theirs is not None else lock
@@ -169,7 +187,8 @@ def lock_for(
         plan: what a step runs in.
         locks: where they are kept; ``None`` leaves resolving to the installer.
         on_line: gets progress; by default the log.
-        image_python: the minor version of Python in the image, where a container runs the step.
+        image_python: the minor version of Python in the image, where a container runs the step, or on the
+            machine elsewhere that does. Conda's means make environments on this machine only.
 
     Raises:
         EnvironmentBuildError: it was not resolved before and cannot be resolved here, or no Python here is
@@ -177,12 +196,28 @@ def lock_for(
     """
     if plan.spec is None or locks is None:
         return None
-    return locks.get(plan.spec, minor_version(plan.spec, image_python), on_line, plan.secrets)
+    spec = plan.spec if image_python is None else replace(plan.spec, conda=None)
+    return locks.get(spec, minor_version(plan.spec, image_python), on_line, plan.secrets)
 
 
 def _name(spec: PythonEnvironmentSpec, python: str) -> str:
     # what the spec says of Python is settled, so that "3.11" and "the worker's own 3.11" share one lock
     return f"{replace(spec, python=None).spec_hash[:32]}-py{python}.json"
+
+
+def _conda_name(spec: PythonEnvironmentSpec, python: str) -> str:
+    content = [_name(spec, python), spec.conda.spec_hash if spec.conda else ""]
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    return f"{digest[:32]}-py{python}-{conda_platform()}.json"
+
+
+def _names(spec: PythonEnvironmentSpec, python: str) -> list[str]:
+    """Where the lock of ``spec`` may lie, in the order that counts."""
+    return [*([_conda_name(spec, python)] if spec.conda else []), _name(spec, python)]
+
+
+def _name_of(lock: EnvironmentLock, spec: PythonEnvironmentSpec, python: str) -> str:
+    return _conda_name(spec, python) if lock.conda else _name(spec, python)
 
 
 def _dump(lock: EnvironmentLock) -> bytes:

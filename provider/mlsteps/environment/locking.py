@@ -6,7 +6,7 @@ import datetime
 import re
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mlsteps.environment.installer import Installer, find_uv, requirements_input, run_installer
@@ -40,6 +40,7 @@ def resolve(
     on_line: Callable[[str], None],
     secrets: UrlSecrets,
     timeout: float = RESOLVE_TIMEOUT,
+    constraints: Sequence[str] = (),
 ) -> EnvironmentLock:
     """Return the packages that ``spec`` means now, for Python ``python`` (a minor version).
 
@@ -49,6 +50,7 @@ def resolve(
         on_line: gets progress.
         secrets: credentials of the package indexes in ``spec``.
         timeout: seconds that it may take.
+        constraints: versions that packages have if they are needed at all.
 
     Raises:
         EnvironmentBuildError: there is no uv, no package index could be reached, or the requirements
@@ -67,11 +69,17 @@ def resolve(
     with tempfile.TemporaryDirectory(prefix="mlsteps-lock-") as name:
         folder = Path(name)
         (folder / "pyproject.toml").write_text(_LIMITS.format(python=python, next=_next(python)))
-        output = folder / "lock.txt"
+        output, constrained = folder / "lock.txt", folder / "constraints.txt"
+        constrained.write_text("\n".join(constraints), encoding="utf-8")
         try:
             run_installer(
                 installer.compile_command(
-                    python, _interpreter(python), spec.options, output, _has_hashes(spec.requirements)
+                    python,
+                    _interpreter(python),
+                    spec.options,
+                    output,
+                    _has_hashes(spec.requirements),
+                    constrained if constraints else None,
                 ),
                 what=f"Resolving {spec} for Python {python}",
                 stdin=secrets.reveal_all(requirements_input(spec.requirements, spec.options)),
@@ -111,8 +119,9 @@ def _advice(text: str) -> str:
         return ""
     return (
         f"\nThere is no package {', '.join(map(repr, missing))} on the package index. If it is in a conda "
-        "specification it needs a real conda: name what it is called on the index, or run the step in a "
-        "container image that has it."
+        "specification it needs a real conda: name what it is called on the index, run the step on local "
+        "compute with the extra 'conda', or in a container image that has it (Environment.from_docker_image, "
+        "from_dockerfile)."
     )
 
 

@@ -16,6 +16,8 @@ _SECRET_KEY = (
 # up to the last "@" before the path: a password may hold any character that somebody forgot to quote
 _USERINFO = re.compile(r"(?<=://)([^/\s]+)@")
 _QUERY_SECRET = re.compile(rf"([?&;]{_SECRET_KEY}=)[^&;\s'\"#<>]+", re.IGNORECASE)
+# conda's way to write a token, between the host and the channel
+_PATH_TOKEN = re.compile(r"(?<=://)([^/\s]+)/t/([^/\s]+)(?=/)")
 _QUERY = re.compile(r"\?[^#\s]*")
 _ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _SHORTEST_SECRET = 4  # shorter ones ("git", "me") would mask half of an installer's words
@@ -23,12 +25,18 @@ _SHORTEST_SECRET = 4  # shorter ones ("git", "me") would mask half of an install
 
 def redact(text: str) -> str:
     """Return ``text`` with user names, passwords and tokens in its URLs replaced by ``***``."""
-    return _QUERY_SECRET.sub(r"\1***", _USERINFO.sub("***@", text))
+    text = _QUERY_SECRET.sub(r"\1***", _USERINFO.sub("***@", text))
+    return _PATH_TOKEN.sub(r"\1/t/***", text)
 
 
 def without_credentials(text: str) -> str:
     """Return ``text`` with the credentials of its URLs gone, so that what is left is still usable."""
     return UrlSecrets().hide_all(text)
+
+
+def channel_without_credentials(channel: str) -> str:
+    """Return a conda channel's name or URL without credentials and token."""
+    return UrlSecrets().hide_channel(channel)
 
 
 class UrlSecrets:
@@ -60,6 +68,17 @@ class UrlSecrets:
             self._full_urls[clean] = url
         return clean
 
+    def hide_channel(self, url: str) -> str:
+        """``hide`` the URL of a conda channel or a package in it, which may hold a token in its path."""
+        clean = self.hide(url)
+        token = _PATH_TOKEN.search(clean)
+        if token is None:
+            return clean
+        self._remember(token[2])
+        clean = _PATH_TOKEN.sub(r"\1", clean, count=1)
+        self._full_urls[clean] = url
+        return clean
+
     def hide_all(self, text: str) -> str:
         """``hide`` every URL in ``text``."""
         return _ANY_URL.sub(lambda match: self.hide(match[0]), text)
@@ -67,6 +86,22 @@ class UrlSecrets:
     def reveal_all(self, text: str) -> str:
         """Return ``text`` with the full form of every URL that ``hide`` returned; for the installer only."""
         return _ANY_URL.sub(lambda match: self._full_urls.get(match[0], match[0]), text)
+
+    def reveal_below(self, url: str) -> str:
+        """Return ``url`` in its full form if it is a URL that ``hide`` returned, or lies below one."""
+        for clean in sorted(self._full_urls, key=len, reverse=True):
+            base = clean.rstrip("/")
+            if url == clean or url.startswith(f"{base}/"):
+                return self._full_urls[clean].rstrip("/") + url[len(base) :]
+        return url
+
+    def joined(self, other: UrlSecrets) -> UrlSecrets:
+        """Return the secrets of both."""
+        both = UrlSecrets()
+        for secrets in (self, other):
+            both._full_urls |= secrets._full_urls
+            both._words |= secrets._words
+        return both
 
     def mask(self, text: str) -> str:
         """``redact``, and hide the secrets known here wherever they stand, quoted for a URL or not."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from mlsteps.environment.conda_dependencies import CondaDependencies
 from mlsteps.environment.conda_names import parse_conda_package
+from mlsteps.environment.conda_spec import CondaSpec
 from mlsteps.environment.redaction import UrlSecrets
 from mlsteps.environment.requirements import requirement_name
 from mlsteps.environment.spec import PythonEnvironmentSpec
@@ -42,19 +43,23 @@ def python_spec(dependencies: CondaDependencies) -> ResolvedPython:
     pip, options = dependencies.installer_lines(secrets)
     requirements: list[str] = []
     notes: list[str] = []
+    conda: list[str] = []
     for requirement in pip:
         if is_sdk_package(requirement):
             requirements += _behind_sdk_package(requirement)
             notes.append(_sdk_note(requirement))
         else:
             requirements.append(requirement)
+    from_pip = tuple(requirements)
     for entry in dependencies.conda_packages:
         package = parse_conda_package(entry)
         if package.name in _INSTALLERS:
             continue
         if is_sdk_package(package.name):
             notes.append(_sdk_note(package.name))
-        elif package.is_python_package:
+            continue
+        conda.append(entry)
+        if package.is_python_package:
             requirements.append(package.requirement)
         else:
             notes.append(
@@ -63,8 +68,21 @@ def python_spec(dependencies: CondaDependencies) -> ResolvedPython:
             )
     for note in notes:
         _log_once(note, logging.WARNING if note.startswith("conda package") else logging.INFO)
-    spec = PythonEnvironmentSpec(dependencies.get_python_version(), tuple(requirements), tuple(options))
+    spec = PythonEnvironmentSpec(
+        dependencies.get_python_version(),
+        tuple(requirements),
+        tuple(options),
+        _conda_spec(dependencies, conda, from_pip, secrets),
+    )
     return ResolvedPython(spec, tuple(notes), secrets)
+
+
+def _conda_spec(
+    dependencies: CondaDependencies, packages: list[str], requirements: tuple[str, ...], secrets: UrlSecrets
+) -> CondaSpec | None:
+    if not packages:
+        return None
+    return CondaSpec(tuple(dependencies.channel_urls(secrets)), tuple(packages), requirements)
 
 
 def is_sdk_package(requirement: str) -> bool:

@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from mlsteps.environment.conda_spec import CondaSpec
 from mlsteps.environment.redaction import UrlSecrets
 from mlsteps.environment.requirements import normalise_option, normalise_requirement
 from mlsteps.exceptions import UserErrorException
@@ -31,6 +32,8 @@ class PythonEnvironmentSpec:
             it.
         requirements: pip requirements.
         options: pip options; their order stays, because installers search indexes in it.
+        conda: the conda packages behind some of the requirements, for where the package index cannot serve
+            them. No part of the hash or of comparisons, which are about what the index is asked for.
 
     Raises:
         UserErrorException: a requirement, an option or the version cannot be understood.
@@ -39,6 +42,7 @@ class PythonEnvironmentSpec:
     python: str | None = None
     requirements: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    conda: CondaSpec | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         dropped = UrlSecrets()

@@ -17,10 +17,11 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from mlsteps.environment.conda_build import build_conda, conda_key
 from mlsteps.environment.installer import Installer, find_uv, requirements_input, run_installer
 from mlsteps.environment.interpreters import Interpreter, find_interpreter
 from mlsteps.environment.lock import EnvironmentLock
@@ -76,24 +77,39 @@ class VirtualEnvironments:
                 that waited for a build which failed fails with it, rather than trying the same again.
         """
         tell = on_line or _log.info
+        if lock is not None and lock.conda:
+            place = EnvironmentPlace(self.root, conda_key(lock))
+            made = partial(build_conda, place, spec, lock, tell, secrets or UrlSecrets(), self.timeout)
+            return self._found_or_built(place, spec, tell, made)
         installer = Installer(find_uv())
         if lock is not None:
             spec = lock.locked(spec)
         interpreter = find_interpreter(spec.python, installer.uv)
         place = EnvironmentPlace(self.root, build_key(spec, interpreter))
-        python = place.ready_python()
-        if python is None:
-            build = partial(
-                self._build,
-                place,
-                spec,
-                interpreter,
-                installer,
-                tell,
-                secrets or UrlSecrets(),
-                lock is not None,
-            )
-            python = self._built_once(place, spec, tell, build)
+        build = partial(
+            self._build,
+            place,
+            spec,
+            interpreter,
+            installer,
+            tell,
+            secrets or UrlSecrets(),
+            lock is not None,
+        )
+        return self._found_or_built(place, spec, tell, build)
+
+    def variables_of(self, python: Path) -> Mapping[str, str]:
+        """Return the environment variables that a script finds set in the environment of ``python``.
+
+        Those that activating it would set, if conda's means made it; none for other interpreters.
+        """
+        folder = python.parent.parent.parent
+        return EnvironmentPlace(self.root, folder.name).variables() if folder.parent == self.root else {}
+
+    def _found_or_built(
+        self, place: EnvironmentPlace, spec: PythonEnvironmentSpec, tell: OnLine, build: Callable[[], Path]
+    ) -> Path:
+        python = place.ready_python() or self._built_once(place, spec, tell, build)
         place.touch()
         return python
 
@@ -164,7 +180,7 @@ class VirtualEnvironments:
             if not (locked and installer.uv and _from_cache(run, command, given, tell)):
                 run(command, f"Installing {spec}", given)
         seconds = time.monotonic() - start
-        place.mark_ready(folder, spec, interpreter, installer, seconds)
+        place.mark_ready(folder, spec, interpreter, installer.name, seconds)
         tell(f"The environment {place.key} is ready after {seconds:.1f} s.")
         return python
 

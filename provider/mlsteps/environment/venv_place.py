@@ -8,12 +8,12 @@ import os
 import shutil
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mlsteps.environment.identity import installed_packages
-from mlsteps.environment.installer import Installer
 from mlsteps.environment.interpreters import Interpreter
 from mlsteps.environment.spec import PythonEnvironmentSpec
 from mlsteps.exceptions import EnvironmentBuildError
@@ -47,6 +47,11 @@ class EnvironmentPlace:
         # the link ends nowhere when the interpreter behind it was uninstalled
         return python if record and os.access(python, os.X_OK) and python.is_file() else None
 
+    def variables(self) -> dict[str, str]:
+        """What a script in it finds set, as by activating a conda environment."""
+        variables = _read_json(self.folder / _READY).get("variables")
+        return variables if isinstance(variables, dict) else {}
+
     def touch(self) -> None:
         try:
             (self.folder / _LAST_USED).touch()
@@ -66,8 +71,9 @@ class EnvironmentPlace:
         attempt: Path,
         spec: PythonEnvironmentSpec,
         interpreter: Interpreter,
-        installer: Installer,
+        installer: str,
         seconds: float,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         site_packages = [str(path) for path in attempt.glob("lib*/python*/site-packages")]
         packages = sorted(f"{name}=={version}" for name, version in installed_packages(site_packages).items())
@@ -77,7 +83,8 @@ class EnvironmentPlace:
             "spec_hash": spec.spec_hash,
             "interpreter": str(interpreter.path),
             "python_version": interpreter.release,
-            "installer": installer.name,
+            "installer": installer,
+            "variables": dict(variables or {}),
             "packages": packages,
             "seconds": round(seconds, 3),
             "built_at": time.time(),
