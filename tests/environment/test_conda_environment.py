@@ -330,6 +330,8 @@ class TestSecrets:
         seen = "".join(path.read_text() for path in python.parent.parent.glob("conda-meta/*.json"))
         assert f"{server.url}/noarch/gribtool" in seen
         resolved = "".join(path.read_text() for path in (place.root / "one").rglob("*.json"))
+        cached = (path.read_bytes() for path in (place.root / "rattler").rglob("*") if path.is_file())
+        resolved += b"".join(cached).decode(errors="replace")
         identity = environment_identity(plan, place.lock(plan))
         told = f"{lines}{mismatch.value}{missing.value}{plan}{identity}{plan.spec!r}"
         for text in (kept, seen, resolved, told):

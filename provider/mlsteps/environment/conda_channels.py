@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlsteps.environment.redaction import UrlSecrets, redact
+from mlsteps.environment.redaction import UrlSecrets
 from mlsteps.exceptions import EnvironmentBuildError
 
 FALLBACK = "conda-forge"
@@ -44,11 +44,6 @@ class ChannelAccess:
     def shown(self) -> tuple[str, ...]:
         """The channels for people."""
         return tuple(UrlSecrets().hide_channel(url) for url in self.urls)
-
-    @property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Of each channel with credentials the URL with and without them."""
-        return [(url, shown) for url, shown in zip(self.urls, self.shown, strict=True) if url != shown]
 
 
 def channel_access(
@@ -141,7 +136,11 @@ def _read(file: Path, machine: Mapping[str, str]) -> Mapping[str, Any]:
         text = string.Template(file.read_text(encoding="utf-8")).safe_substitute(machine)
         content = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        # not the whole of YAML's words, which quote the file
+        problem = getattr(error, "problem", None) or error.__class__.__name__
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark else ""
         raise EnvironmentBuildError(
-            f"Conda's settings in {str(file)!r} cannot be read: {redact(str(error))}"
+            f"Conda's settings in {str(file)!r} cannot be read: {problem}{line}."
         ) from None
     return content if isinstance(content, Mapping) else {}

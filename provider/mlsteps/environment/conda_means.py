@@ -127,7 +127,7 @@ def install_conda(
     packages = [
         {**_everything(package), "url": access.secrets.reveal_below(package.url)} for package in lock.conda
     ]
-    request = {"do": "install", "packages": packages, "prefix": str(prefix), "hide": access.pairs}
+    request = {"do": "install", "packages": packages, "prefix": str(prefix)}
     with tempfile.TemporaryDirectory(prefix="mlsteps-conda-") as folder:
         answer = _answer_of(request, what, Path(folder), timeout, on_line, access)
     _raise_error_in(answer, what, access)

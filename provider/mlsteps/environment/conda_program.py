@@ -19,11 +19,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+_CREDENTIALS = re.compile(r"(?<=://)[^/@]+@|(?<=[^/:])/t/[^/]+(?=/)|\?.*")
 _MISSING = re.compile(r"No candidates were found for ([^\s,;]+)")
 
 
@@ -40,16 +42,18 @@ class Refused(Exception):
         self.missing = missing or []
 
 
-def main() -> None:
+def main() -> int:
     request = json.load(sys.stdin)
     try:
         does = {"solve": _solve, "install": _install}[request["do"]]
         answer = asyncio.run(does(request))
     except Refused as error:
         answer = {"error": str(error), "missing": error.missing}
+    except Exception:
+        traceback.print_exc()
+        return 1
     Path(request["answer"]).write_text(json.dumps(answer), encoding="utf-8")
-    sys.stdout.flush()
-    os._exit(0)  # the library's threads may still be at work, and crash in an interpreter that is being ended
+    return 0
 
 
 # ---- solving
@@ -125,7 +129,7 @@ async def _install(request: Mapping[str, Any]) -> dict[str, Any]:
     except InstallerError as error:
         raise Refused(str(error)) from error
     finally:
-        _forget_credentials(prefix, request["hide"])
+        _forget_credentials(prefix)
     _tell_of_scripts(prefix)
     return {"variables": _activated(prefix)}
 
@@ -186,16 +190,13 @@ def _reporter() -> Any:
     return Reporter()
 
 
-def _forget_credentials(prefix: Path, pairs: list[list[str]]) -> None:
+def _forget_credentials(prefix: Path) -> None:
     """Take them out of the records that the library writes, which the script could read."""
-    if not pairs:
-        return
     for file in (prefix / "conda-meta").glob("*.json"):
-        text = clean = file.read_text(encoding="utf-8")
-        for full, shown in pairs:
-            clean = clean.replace(full, shown)
-        if clean != text:
-            file.write_text(clean, encoding="utf-8")
+        record = json.loads(file.read_text(encoding="utf-8"))
+        clean = {name: _CREDENTIALS.sub("", record[name]) for name in ("url", "channel") if record.get(name)}
+        if clean != {name: record[name] for name in clean}:
+            file.write_text(json.dumps({**record, **clean}, indent=2), encoding="utf-8")
 
 
 def _tell_of_scripts(prefix: Path) -> None:
@@ -234,4 +235,8 @@ def _config() -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The library's threads may still be at work, and would crash in an interpreter that is being ended.
+    os._exit(code)
