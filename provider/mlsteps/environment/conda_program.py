@@ -69,13 +69,14 @@ async def _solve(request: Mapping[str, Any]) -> dict[str, Any]:
     strict = request["strict"]
 
     async def solved(priority: rattler.ChannelPriority) -> list[rattler.RepoDataRecord]:
-        return await rattler.solve(
+        found: list[rattler.RepoDataRecord] = await rattler.solve(
             channels,
             request["packages"],
             gateway=gateway,
             virtual_packages=rattler.VirtualPackage.detect(),
             channel_priority=priority,
         )
+        return found
 
     try:
         try:
