@@ -20,6 +20,8 @@ _PUBLIC = {
     "DataPathComputeBinding": "mlsteps.data",
     "DataReference": "mlsteps.data",
     "DataTransferStep": "mlsteps.steps.data_transfer_step",
+    "DatabricksCompute": "mlsteps.compute",
+    "DatabricksStep": "mlsteps.steps.databricks_step",
     "Dataset": "mlsteps.data.datasets",
     "DatasetConsumptionConfig": "mlsteps.data",
     "Datastore": "mlsteps.data",
@@ -58,6 +60,8 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "DataPathComputeBinding",
     "DataReference",
     "DataTransferStep",
+    "DatabricksCompute",
+    "DatabricksStep",
     "Dataset",
     "DatasetConsumptionConfig",
     "Datastore",
@@ -92,6 +96,7 @@ if TYPE_CHECKING:
     from mlsteps.compute import (
         AmlCompute,
         ComputeTarget,
+        DatabricksCompute,
         DataFactoryCompute,
         DockerCompute,
         KubernetesCompute,
@@ -118,6 +123,7 @@ if TYPE_CHECKING:
     from mlsteps.sensors import ReuseSensor
     from mlsteps.steps import PythonScriptStep, StepSequence
     from mlsteps.steps.data_transfer_step import DataTransferStep
+    from mlsteps.steps.databricks_step import DatabricksStep
     from mlsteps.steps.lineage import data_asset, output_asset
     from mlsteps.workspace import Workspace
 

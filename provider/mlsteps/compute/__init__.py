@@ -14,6 +14,7 @@ from mlsteps.compute.configuration import ComputeConfiguration
 if TYPE_CHECKING:
     from mlsteps.compute.aml_compute import AmlCompute
     from mlsteps.compute.data_factory import DataFactoryCompute
+    from mlsteps.compute.databricks import DatabricksCompute
     from mlsteps.compute.docker import DockerCompute
     from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobSuspended, JobWatcher, StepJob
     from mlsteps.compute.kinds import create_compute_target
@@ -42,6 +43,7 @@ __all__ = [
     "ComputeInstance",
     "ComputeTarget",
     "DataFactoryCompute",
+    "DatabricksCompute",
     "DockerCompute",
     "DsvmCompute",
     "HDInsightCompute",
@@ -68,6 +70,7 @@ _LATER = {
     "BatchCompute": "mlsteps.compute.retired",
     "ComputeInstance": "mlsteps.compute.retired",
     "DataFactoryCompute": "mlsteps.compute.data_factory",
+    "DatabricksCompute": "mlsteps.compute.databricks",
     "DockerCompute": "mlsteps.compute.docker",
     "DsvmCompute": "mlsteps.compute.retired",
     "HDInsightCompute": "mlsteps.compute.retired",

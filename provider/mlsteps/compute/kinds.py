@@ -15,6 +15,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "remote": ("mlsteps.compute.remote", "RemoteCompute"),
     "kubernetes": ("mlsteps.compute.kubernetes", "KubernetesCompute"),
     "amlcompute": ("mlsteps.compute.aml_compute", "AmlCompute"),
+    "databricks": ("mlsteps.compute.databricks", "DatabricksCompute"),
     "datafactory": ("mlsteps.compute.data_factory", "DataFactoryCompute"),
 }
 """``type`` in a workspace's settings -> module and class; the module is imported when one is asked for."""

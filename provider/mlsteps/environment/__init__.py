@@ -2,6 +2,14 @@
 
 from mlsteps.environment.build_context import DockerBuildContext
 from mlsteps.environment.conda_dependencies import CondaDependencies
+from mlsteps.environment.databricks import (
+    DatabricksCluster,
+    EggLibrary,
+    JarLibrary,
+    MavenLibrary,
+    PyPiLibrary,
+    RCranLibrary,
+)
 from mlsteps.environment.environment import Environment
 from mlsteps.environment.identity import environment_identity
 from mlsteps.environment.image_builder import BuiltImage, ImageBuilder
@@ -43,10 +51,12 @@ __all__ = [
     "BuiltImage",
     "CondaDependencies",
     "ContainerRegistry",
+    "DatabricksCluster",
     "DatabricksSection",
     "DockerBuildContext",
     "DockerConfiguration",
     "DockerSection",
+    "EggLibrary",
     "Environment",
     "EnvironmentKind",
     "EnvironmentLock",
@@ -56,11 +66,15 @@ __all__ = [
     "HistoryConfiguration",
     "ImageBuilder",
     "ImageFacts",
+    "JarLibrary",
+    "MavenLibrary",
     "MpiConfiguration",
     "ParallelTaskConfiguration",
+    "PyPiLibrary",
     "PyTorchConfiguration",
     "PythonEnvironmentSpec",
     "PythonSection",
+    "RCranLibrary",
     "RegistryLogin",
     "RunConfiguration",
     "SparkConfiguration",

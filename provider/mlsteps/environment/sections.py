@@ -9,6 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.environment.build_context import DockerBuildContext
 from mlsteps.environment.conda_dependencies import CondaDependencies
+from mlsteps.environment.databricks import (
+    LIBRARY_KINDS,
+    DatabricksCluster,
+    EggLibrary,
+    JarLibrary,
+    MavenLibrary,
+    PyPiLibrary,
+    RCranLibrary,
+)
 from mlsteps.environment.images import DEFAULT_CPU_IMAGE
 from mlsteps.environment.section import SECRET, Section
 
@@ -106,9 +115,17 @@ class SparkSection(Section):
 class DatabricksSection(Section):
     """Libraries and cluster of a Databricks job (SDK v1 ``DatabricksSection``)."""
 
-    maven_libraries: list[Any] = field(default_factory=list)
-    pypi_libraries: list[Any] = field(default_factory=list)
-    rcran_libraries: list[Any] = field(default_factory=list)
-    jar_libraries: list[Any] = field(default_factory=list)
-    egg_libraries: list[Any] = field(default_factory=list)
-    cluster: Any = None
+    maven_libraries: list[MavenLibrary] = field(default_factory=list)
+    pypi_libraries: list[PyPiLibrary] = field(default_factory=list)
+    rcran_libraries: list[RCranLibrary] = field(default_factory=list)
+    jar_libraries: list[JarLibrary] = field(default_factory=list)
+    egg_libraries: list[EggLibrary] = field(default_factory=list)
+    cluster: DatabricksCluster | None = None
+
+    def _set_plain(self, name: str, value: Any) -> None:
+        if name in LIBRARY_KINDS and isinstance(value, (list, tuple)):
+            kind = LIBRARY_KINDS[name]
+            value = [kind.from_plain(one) if isinstance(one, Mapping) else one for one in value]
+        elif name == "cluster" and isinstance(value, Mapping):
+            value = DatabricksCluster.from_plain(value)
+        super()._set_plain(name, value)

@@ -234,10 +234,18 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     # What a subclass says
 
     runs_code: ClassVar[bool] = True
-    """Whether it runs something of its source directory, in an environment."""
+    """Whether it runs code in an environment."""
+
+    has_environment_of_its_own: ClassVar[bool] = False
+    """Whether that environment is said by the step itself, and not by its run configuration."""
 
     outputs_lie_among_others: bool = False
     """Whether files of others may lie where its outputs are."""
+
+    @property
+    def takes_source(self) -> bool:
+        """Whether the code is of its source directory."""
+        return self.runs_code
 
     def output_place(self, resolved: ResolvedStep) -> tuple[Datastore, str] | None:
         """Datastore and path of its one output, where that is declared; None is a place of each try's own.

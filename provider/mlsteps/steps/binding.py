@@ -41,7 +41,7 @@ class BoundStep:
     resolved: ResolvedStep
 
 
-def bind(attempt: Attempt, resolved: ResolvedStep, resumed: bool = False) -> BoundStep:
+def bind(attempt: Attempt, resolved: ResolvedStep, *, resumed: bool = False) -> BoundStep:
     """The step as it will run now.
 
     :param resumed: Whether its job was started before, by an earlier part of this try.
@@ -77,7 +77,7 @@ def bind(attempt: Attempt, resolved: ResolvedStep, resumed: bool = False) -> Bou
 def _code(attempt: Attempt) -> tuple[Snapshot, Path | None]:
     """The source directory as it is now, and its archive on this machine."""
     step = attempt.step
-    if not step.runs_code:
+    if not step.takes_source:
         return nothing_of(step.source_directory), None
     return store_snapshot(
         step.source_directory,

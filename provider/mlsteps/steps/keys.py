@@ -111,7 +111,7 @@ class KeyMaker:
 
     def _snapshot(self, resolved: ResolvedStep) -> Snapshot:
         directory, only = resolved.step.source_directory, resolved.step.taken_along()
-        if not resolved.step.runs_code:
+        if not resolved.step.takes_source:
             return nothing_of(directory)
         if directory not in self._snapshots:
             self._snapshots[directory] = take_snapshot(directory, digest_cache(resolved.workspace))
@@ -119,9 +119,10 @@ class KeyMaker:
 
     def _environment(self, resolved: ResolvedStep) -> tuple[Identity, Packages]:
         run_configuration, where = resolved.step.run_configuration, resolved.workspace.locator
+        said_by = resolved.step if resolved.step.has_environment_of_its_own else run_configuration
         declared = resolved.step.compute_target
         name = declared if isinstance(declared, ComputeTarget) else resolved.step.compute_target_name
-        known = self._environments.get((id(run_configuration), where, name))
+        known = self._environments.get((id(said_by), where, name))
         if known is None:
             # Once for all steps that say the same: a name may be looked up on a store.
             target = resolved.step.resolve_compute_target(resolved.workspace)
@@ -133,8 +134,8 @@ class KeyMaker:
             packages: Packages = identity.get(PACKAGES) or {}
             if packages:  # hundreds, in every key; what they are is kept once, for words
                 identity[PACKAGES] = _packages_digest(packages)
-            known = (run_configuration, identity, packages)
-            self._environments[id(run_configuration), where, name] = known
+            known = (said_by, identity, packages)
+            self._environments[id(said_by), where, name] = known
         return known[1], known[2]
 
 

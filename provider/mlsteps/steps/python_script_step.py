@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import os
-import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mlsteps.compute import PYTHON
 from mlsteps.exceptions import StepDefinitionError
 from mlsteps.steps.base import PipelineStep
+from mlsteps.steps.script_names import is_outside, pattern_of, with_slashes
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
@@ -113,7 +112,7 @@ class PythonScriptStep(PipelineStep):
 
         :raises StepDefinitionError: the script is missing, or lies outside of the directory.
         """
-        if _is_outside(self.script_name):
+        if is_outside(self.script_name):
             raise StepDefinitionError(
                 self.name,
                 "script_name",
@@ -132,29 +131,14 @@ class PythonScriptStep(PipelineStep):
     def taken_along(self) -> tuple[str, ...]:
         """Patterns of the files that its script gets, which is always among them."""
         # The last pattern has the last word, so that none of the others can leave the script out.
-        return (*self.source_files, _pattern_of(self.script_name)) if self.source_files else ()
+        return (*self.source_files, pattern_of(self.script_name)) if self.source_files else ()
 
     def command(self) -> tuple[str, ...]:
         """``python script.py``."""
         return (PYTHON, self.script_name)
 
 
-@functools.cache
-def _is_outside(script_name: str) -> bool:
-    return os.path.isabs(script_name) or os.path.normpath(script_name).startswith("..")
-
-
-def _pattern_of(script_name: str) -> str:
-    """The pattern, as in a ``.gitignore`` file, that names this file and nothing else."""
-    return "/" + re.sub(r"[\\\[\]*?!# ]", r"\\\g<0>", os.path.normpath(script_name))
-
-
-@functools.cache
-def _with_slashes(script_name: str) -> str:
-    return PurePosixPath(script_name.replace("\\", "/")).as_posix()
-
-
 def _checked_script_name(step: str | None, given: object) -> str:
     if isinstance(given, str) and given.strip():
-        return _with_slashes(given)
+        return with_slashes(given)
     raise StepDefinitionError(str(step), "script_name", f"expected a text, got {given!r}")

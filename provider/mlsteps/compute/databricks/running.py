@@ -1,0 +1,196 @@
+"""A job's way through Databricks: submitted, left alone, found again, followed, its outputs listed."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.compute.databricks.api import Databricks
+from mlsteps.compute.databricks.code import uploaded
+from mlsteps.compute.databricks.endings import has_ended, phase, task_run, why_failed
+from mlsteps.compute.databricks.outputs import manifests_of, missing
+from mlsteps.compute.databricks.parameters import JobValues, PortUrl
+from mlsteps.compute.databricks.request import idempotency_token, submit_request
+from mlsteps.compute.databricks.task import DatabricksTask, Serverless
+from mlsteps.compute.databricks.urls import azure_place, cluster_url
+from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobSuspended, JobWatcher, StepJob
+from mlsteps.compute.local_process import supervisor_is_gone
+from mlsteps.exceptions import ComputeTargetException
+
+if TYPE_CHECKING:
+    from mlsteps.compute.databricks.databricks_compute import DatabricksCompute
+
+_TAIL = 50
+
+
+def run_there(
+    target: DatabricksCompute, task: DatabricksTask, job: StepJob, watcher: JobWatcher
+) -> JobOutcome:
+    """Run a task, or go on with the run that an earlier call for the same job has started.
+
+    :raises JobSuspended: it was started, and the triggerer is to wait for it.
+    :raises ComputeTargetException: it could not be started, or not be asked for any more.
+    """
+    databricks = Databricks(target)
+
+    def tell(line: str) -> None:
+        watcher.on_line("databricks", line)
+
+    with watcher.phase("upload"):
+        directory = None
+        if task.kind == "uploaded":
+            if job.snapshot is None:
+                raise ComputeTargetException(f"Step {task.step!r} has no source directory to upload.")
+            directory = uploaded(databricks, target, job.snapshot, tell)
+    values = values_of(target, task, job, directory)
+    request = submit_request(target, task, values, _name(job, task), idempotency_token(job.id))
+    if watcher.stopped:
+        return _stopped(job)
+    if not job.resumed:
+        _check_cluster(databricks, task)
+    with watcher.phase("submit"):
+        run_id = databricks.submit(request)
+    run = databricks.run(run_id)
+    deferrable = target.deferrable if task.deferrable is None else task.deferrable
+    if not has_ended(run) and deferrable and not watcher.stopped:
+        tell(f"Run {run_id}: {run.get('run_page_url', 'its page is not known')}")
+        raise suspended(target, run_id, str(run.get("run_page_url") or ""))
+    with watcher.phase("run"):
+        run = _follow(databricks, target, run_id, run, watcher)
+    return _outcome(databricks, job, run, watcher)
+
+
+def values_of(
+    target: DatabricksCompute, task: DatabricksTask, job: StepJob, directory: str | None
+) -> JobValues:
+    """What the code is told."""
+    return JobValues(
+        arguments=job.command[len(task.command) :],
+        ports=(
+            *(_port(target, task, port) for port in job.inputs),
+            *(_port(target, task, port) for port in job.outputs),
+        ),
+        variables=job.variables,
+        directory=directory,
+    )
+
+
+def suspended(target: DatabricksCompute, run_id: int, page: str) -> JobSuspended:
+    """What to raise, so that no worker waits for a run.
+
+    The triggerer looks up the connection itself: no credential is kept with the trigger.
+    """
+    from airflow.providers.databricks.triggers.databricks import DatabricksExecutionTrigger
+
+    wanted = {
+        "run_id": run_id,
+        "databricks_conn_id": target.databricks_conn_id,
+        "polling_period_seconds": target.poll_seconds,
+        "run_page_url": page,
+        "caller": "mlsteps",
+    }
+    known = inspect.signature(DatabricksExecutionTrigger.__init__).parameters  # it grows over the versions
+    trigger = DatabricksExecutionTrigger(**{key: value for key, value in wanted.items() if key in known})
+    classpath, settings = trigger.serialize()
+    return JobSuspended(classpath, settings, f"Databricks run {run_id} is on its way.")
+
+
+def _port(target: DatabricksCompute, task: DatabricksTask, port: JobInput | JobOutput) -> PortUrl:
+    where = f"Step {task.step!r}, {port.name!r}, on compute target {target.name!r}"
+    url = cluster_url(where, port.store, port.path, target.places, target.url_scheme)
+    azure = azure_place(port.store.url(port.path))
+    if target.credentials == "identity" or azure is None or not url.startswith(f"{target.url_scheme}:"):
+        return PortUrl(port.name, port.token, url)
+    secret = target.secrets.get(azure.account, azure.account)
+    setting = f"fs.azure.account.key.{azure.host(target.url_scheme)}"
+    return PortUrl(port.name, port.token, url, secret, setting)
+
+
+def _name(job: StepJob, task: DatabricksTask) -> str:
+    return f"{task.step} ({job.context.get('experiment') or job.id})"
+
+
+def _check_cluster(databricks: Databricks, task: DatabricksTask) -> None:
+    """Do not start a cluster that may not be started: a run would start it by itself."""
+    cluster = task.cluster
+    if isinstance(cluster, Serverless) or cluster.existing_cluster_id is None:
+        return
+    if cluster.permit_cluster_restart is False:
+        state = databricks.cluster(cluster.existing_cluster_id).get("state")
+        if state not in ("RUNNING", "RESIZING"):
+            raise ComputeTargetException(
+                f"Step {task.step!r}: cluster {cluster.existing_cluster_id!r} is {str(state).lower()}, and "
+                f"permit_cluster_restart=False does not let it be started. Start it, or leave that out."
+            )
+
+
+def _follow(
+    databricks: Databricks, target: DatabricksCompute, run_id: int, run: dict[str, Any], watcher: JobWatcher
+) -> dict[str, Any]:
+    """Stay with a run to its end."""
+    wake = threading.Event()
+
+    def cancel() -> None:
+        with suppress(ComputeTargetException):
+            databricks.cancel(run_id)
+        wake.set()
+
+    # May be called by a signal handler, in the middle of a request of this very thread.
+    watcher.stop_with(lambda: threading.Thread(target=cancel, daemon=True).start())
+    told, last_look = "", 0.0
+    try:
+        while not has_ended(run):
+            if phase(run) != told:
+                told = phase(run)
+                watcher.on_line("databricks", f"Run {run_id}: {told}")
+            if supervisor_is_gone(watcher):
+                watcher.stop()
+            wake.wait(1.0 if watcher.stopped else min(target.poll_seconds, 1.0))
+            wake.clear()
+            if watcher.stopped or time.monotonic() - last_look >= target.poll_seconds:
+                last_look = time.monotonic()
+                run = databricks.run(run_id)
+    finally:
+        watcher.stop_with(None)
+    return run
+
+
+def _outcome(databricks: Databricks, job: StepJob, run: dict[str, Any], watcher: JobWatcher) -> JobOutcome:
+    """How it ended; what its code printed and the place it failed at go to the task's log."""
+    try:
+        output = databricks.output(int(task_run(run)["run_id"]))
+    except (ComputeTargetException, KeyError):  # a run that never started has none
+        output = {}
+    printed = str(output.get("logs") or "").splitlines()
+    printed += str((output.get("notebook_output") or {}).get("result") or "").splitlines()
+    trace = str(output.get("error_trace") or "").splitlines()
+    for stream, lines in (("stdout", printed), ("stderr", trace)):
+        for line in lines:
+            watcher.on_line(stream, line)
+    environment = {"databricks_run_id": run.get("run_id"), "run_page_url": run.get("run_page_url")}
+    error = why_failed(run, output)
+    if error is not None and watcher.stopped:
+        error = "The run was canceled because its task was stopped."
+    manifests = manifests_of(job.outputs) if error is None else {}
+    lacking = missing(job.outputs, manifests) if error is None else ()
+    if lacking:
+        places = ", ".join(f"{port.name!r} ({port.store.url(port.path)})" for port in lacking)
+        error = f"The code made no {places}: it has to write to the URL that it is given under that name."
+    return JobOutcome(
+        exit_code=0 if error is None else None,
+        signal=None,
+        error=error,
+        command=job.command,
+        manifests=manifests if error is None else {},
+        environment=environment,
+        stdout_tail=tuple(printed[-_TAIL:]),
+        stderr_tail=tuple(trace[-_TAIL:]),
+        missing_outputs=tuple(port.name for port in lacking),
+    )
+
+
+def _stopped(job: StepJob) -> JobOutcome:
+    return JobOutcome(None, None, "The task was stopped before the run was started.", job.command)
