@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-RETRIES = 5
-RETRY_SECONDS = 1.0
+# A workspace that is busy or gone for two minutes is waited for: its runs go on meanwhile.
+RETRIES = 9
+RETRY_SECONDS = 0.5
+_LONGEST_PAUSE = 30.0
 # What DBFS takes and gives at once is a megabyte.
 _PIECE = 700_000
 _ANSWER = re.compile(r"^Response: (.*), Status Code: (\d+)$", re.DOTALL)
@@ -45,13 +47,18 @@ class Databricks:
         self._where = f"Compute target {target.name!r}, connection {target.databricks_conn_id!r}"
         try:
             from airflow.providers.databricks.hooks.databricks import DatabricksHook
+            from tenacity import stop_after_attempt, wait_exponential
         except ImportError:
             raise ComputeTargetException(
                 f"Compute target {target.name!r} needs Airflow's Databricks provider: "
                 f"pip install 'airflow-provider-mlsteps[databricks]'"
             ) from None
+        again = {
+            "stop": stop_after_attempt(RETRIES),
+            "wait": wait_exponential(RETRY_SECONDS, max=_LONGEST_PAUSE),
+        }
         self._hook: Any = DatabricksHook(
-            target.databricks_conn_id, retry_limit=RETRIES, retry_delay=RETRY_SECONDS, caller="mlsteps"
+            target.databricks_conn_id, retry_limit=RETRIES, retry_args=again, caller="mlsteps"
         )
 
     # Runs

@@ -1,0 +1,283 @@
+"""Runs on Databricks, on a double of it that really runs their code; see ``servers.databricks_double``."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compute.jobs import Bench
+from mlsteps import DatabricksCompute
+from mlsteps.compute import JobOutcome, JobSuspended, StepJob
+from mlsteps.compute.databricks import api
+from mlsteps.compute.databricks.task import DatabricksTask
+from mlsteps.environment import DatabricksCluster
+from mlsteps.exceptions import ComputeTargetException
+from servers.databricks_double import DatabricksDouble, databricks_double
+
+NOTEBOOK = "# Databricks notebook source\n"
+ODD = "a;b=c \"d\" 'e'\nf || g |- {h} \\i $(j) ä"
+
+
+class There:
+    """A bench whose compute target is a Databricks workspace that a worker waits for."""
+
+    def __init__(self, root: Path, double: DatabricksDouble) -> None:
+        self.double = double
+        self.bench = Bench(root / "bench")
+        store = str(self.bench.store.local_path(""))
+        self.settings: dict[str, Any] = {
+            "databricks_conn_id": "DBX",
+            "places": {store: store},
+            "deferrable": False,
+            "poll_seconds": 0.02,
+        }
+
+    def run(self, task: DatabricksTask, *arguments: str, settings: Any = None, **changes: Any) -> JobOutcome:
+        target = DatabricksCompute("dbx", **{**self.settings, **(settings or {})}).for_task(task)
+        return target.run(self.job(task, *arguments, **changes), self.bench.watcher)
+
+    def job(self, task: DatabricksTask, *arguments: str, script: str = "", **changes: Any) -> StepJob:
+        job = self.bench.job(script)
+        return replace(job, **{"command": (*task.command, *arguments), **changes})
+
+    def notebook(self, text: str, *names: str, **changes: Any) -> DatabricksTask:
+        self.double.files.put("/Shared/nb", NOTEBOOK + text)
+        given = {"step": "S", "kind": "notebook", "what": "/Shared/nb", "cluster": CLUSTER, "names": names}
+        return DatabricksTask(**{**given, **changes})
+
+    def printed(self, stream: str) -> list[str]:
+        return [line for name, line in self.bench.lines if name == stream]
+
+
+CLUSTER = DatabricksCluster(num_workers=1)
+
+
+@pytest.fixture
+def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[There]:
+    monkeypatch.setattr(api, "RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(api, "RETRIES", 4)
+    with databricks_double(tmp_path / "databricks") as double:
+        monkeypatch.setenv("AIRFLOW_CONN_DBX", double.connection)
+        yield There(tmp_path, double)
+
+
+def eventually(true: Callable[[], object]) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def once_it_runs(there: There, then: Callable[[], object]) -> None:
+    """Do something as soon as the code of the first run runs."""
+
+    def wait() -> None:
+        eventually(lambda: 101 in there.double.runs)
+        eventually(lambda: there.double.runs[101].told()["state"]["life_cycle_state"] == "RUNNING")
+        then()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+LONG = "import time; time.sleep(30)"
+
+COPY = """
+text = open(dbutils.widgets.get("raw")).read()
+open(dbutils.widgets.get("made"), "w").write(text + dbutils.widgets.get("more"))
+dbutils.notebook.exit("42 rows")
+"""
+
+
+def test_a_notebook_reads_and_writes_data_and_gets_values_as_they_are(there: There) -> None:
+    there.bench.put("in.txt", "abc")
+    outcome = there.run(
+        there.notebook(COPY, "more"),
+        ODD,
+        inputs=(there.bench.reads("raw", "in.txt"),),
+        outputs=(there.bench.writes("made", "out.txt"),),
+    )
+    assert outcome.error is None
+    assert there.bench.store.read("out.txt").decode() == "abc" + ODD
+    manifest = outcome.manifests["made"]
+    assert (manifest.kind, manifest.bytes) == ("file", len(("abc" + ODD).encode()))
+    assert there.printed("stdout") == ["42 rows"]
+    assert outcome.environment["databricks_run_id"] == 101
+    assert "#job" in outcome.environment["run_page_url"]
+
+
+SCRIPT = """
+import sys
+from below import word
+args = dict(zip(sys.argv[2::2], sys.argv[3::2]))
+open(args["--made"], "w").write(sys.argv[1] + word)
+print("args", sorted(args))
+"""
+
+
+@pytest.mark.parametrize("upload_to", ["/Shared/mlsteps", "dbfs:/mlsteps"])
+def test_a_script_is_uploaded_with_its_folder_once(there: There, upload_to: str) -> None:
+    (there.bench.root / "src").mkdir(parents=True)
+    (there.bench.root / "src" / "below.py").write_text("word = 'below'")
+    task = DatabricksTask("S", "uploaded", "main.py", CLUSTER)
+    outputs = (there.bench.writes("made", "out.txt"),)
+    settings = {"upload_to": upload_to}
+    outcome = there.run(task, ODD, script=SCRIPT, outputs=outputs, settings=settings)
+    assert outcome.error is None, there.bench.lines
+    assert there.bench.store.read("out.txt").decode() == ODD + "below"
+    assert "--AZUREML_SCRIPT_DIRECTORY_NAME" in there.printed("stdout")[0]
+    requests = len(there.double.requests)
+    again = there.run(task, "x", script=SCRIPT, outputs=outputs, settings=settings, id="job.2")
+    assert again.error is None
+    writing = ("import", "mkdirs", "create", "add-block")
+    assert not [path for _, path, _ in there.double.requests[requests:] if path.endswith(writing)]
+
+
+def test_a_large_file_gets_to_dbfs_and_back_in_pieces(there: There) -> None:
+    databricks = api.Databricks(DatabricksCompute("dbx", databricks_conn_id="DBX"))
+    data = bytes(range(256)) * 8000
+    databricks.write("dbfs:/large/file", data)
+    assert b"".join(databricks.read("dbfs:/large/file")) == data
+
+
+def test_a_job_that_is_handed_over_again_finds_its_run(there: There) -> None:
+    there.double.start_seconds = 0.2
+    task = there.notebook("")
+    settings = {"deferrable": True}
+    with pytest.raises(JobSuspended) as waiting:
+        there.run(task, settings=settings)
+    assert waiting.value.trigger.endswith("DatabricksExecutionTrigger")
+    assert waiting.value.settings["run_id"] == 101
+    assert "token" not in str(waiting.value.settings)
+    eventually(lambda: there.double.runs[101].told()["state"].get("result_state"))
+    assert there.run(task, settings=settings, resumed=True).error is None
+    assert len(there.double.submitted) == 1
+    with pytest.raises(JobSuspended):
+        there.run(task, settings=settings, id="job.2")
+    assert len(there.double.submitted) == 2
+
+
+def test_a_lost_answer_does_not_start_a_second_run(there: There) -> None:
+    there.double.lost_answers = [500]
+    assert there.run(there.notebook("")).error is None
+    assert len(there.double.submitted) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503, 500])
+def test_a_busy_workspace_is_asked_again(there: There, status: int) -> None:
+    there.double.next_answers = [status, status]
+    assert there.run(there.notebook("")).error is None
+
+
+def test_a_workspace_that_stays_busy_is_an_error_that_names_it(there: There) -> None:
+    there.double.next_answers = [429] * 20
+    with pytest.raises(ComputeTargetException, match="(?s)'dbx', connection 'DBX': could not start the run"):
+        there.run(there.notebook(""))
+
+
+def test_the_phases_of_a_slow_start_are_told(there: There) -> None:
+    there.double.start_seconds = 0.15
+    assert there.run(there.notebook("import time; time.sleep(0.2)")).error is None
+    told = there.printed("databricks")
+    assert any("pending: Waiting for cluster" in line for line in told)
+    assert any("running: In run" in line for line in told)
+
+
+def test_code_that_fails_tells_its_error_and_where(there: There) -> None:
+    outcome = there.run(there.notebook("def f(): raise KeyError('no such column')\nf()"))
+    assert outcome.error is not None and "KeyError: 'no such column'" in outcome.error
+    assert "Databricks run 101 failed" in outcome.error and "/run/101" in outcome.error
+    assert any("in f" in line for line in there.printed("stderr"))
+    assert not outcome.manifests
+
+
+def test_code_that_makes_no_output_fails(there: There) -> None:
+    outcome = there.run(there.notebook(""), outputs=(there.bench.writes("made", "nothing"),))
+    assert outcome.missing_outputs == ("made",)
+    assert outcome.error is not None and "made no 'made'" in outcome.error
+
+
+def test_a_run_that_takes_too_long_is_stopped_there(there: There) -> None:
+    outcome = there.run(there.notebook(LONG, timeout_seconds=1))
+    assert outcome.error is not None and "longer than timeout_seconds" in outcome.error
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "advice"),
+    [
+        ("CLOUD_FAILURE", "Azure quota exceeded: SkuNotAvailable for Standard_D3_v2", "no such machines"),
+        ("UNAUTHORIZED_ERROR", "User does not have permission to create clusters", "needs that right"),
+        ("LIBRARY_INSTALLATION_ERROR", "Library installation failed for nosuch==1", "could not be installed"),
+    ],
+)
+def test_a_cluster_that_does_not_start_says_what_to_do(
+    there: There, code: str, message: str, advice: str
+) -> None:
+    there.double.refuse_start = (code, message)
+    outcome = there.run(there.notebook(""))
+    assert outcome.error is not None
+    assert message in outcome.error and advice in outcome.error and "could not be run" in outcome.error
+
+
+def test_a_missing_notebook_is_named(there: There) -> None:
+    outcome = there.run(there.notebook("", what="/Shared/none"))
+    assert outcome.error is not None and "/Shared/none" in outcome.error and "path" in outcome.error
+
+
+def test_a_cluster_that_goes_away_is_told(there: There) -> None:
+    once_it_runs(there, lambda: there.double.terminate_cluster(101))
+    outcome = there.run(there.notebook(LONG))
+    assert outcome.error is not None and "SPOT_INSTANCE_TERMINATION" in outcome.error
+    assert "retries" in outcome.error
+
+
+def test_a_lost_run_is_an_error_that_says_so(there: There) -> None:
+    once_it_runs(there, lambda: there.double.lose(101))
+    with pytest.raises(ComputeTargetException, match="look at run 101: Run 101 does not exist"):
+        there.run(there.notebook(LONG))
+
+
+def test_a_right_that_is_missing_is_told_with_what_to_do(there: There) -> None:
+    there.double.forbidden = {"2.2/jobs/runs/submit"}
+    with pytest.raises(ComputeTargetException, match="(?s)PERMISSION_DENIED.*list of rights"):
+        there.run(there.notebook(""))
+
+
+def test_a_stopped_task_cancels_its_run(there: There) -> None:
+    once_it_runs(there, there.bench.watcher.stop)
+    outcome = there.run(there.notebook(LONG))
+    assert outcome.error is not None and "stopped" in outcome.error
+    assert there.double.runs[101].told()["state"]["result_state"] == "CANCELED"
+
+
+def test_a_task_that_was_stopped_starts_no_run(there: There) -> None:
+    there.bench.watcher.stop()
+    assert there.run(there.notebook("")).error is not None
+    assert not there.double.submitted
+
+
+@pytest.mark.parametrize(("state", "runs"), [("RUNNING", 1), ("TERMINATED", 0)])
+def test_a_cluster_that_may_not_be_started_is_left_alone(there: There, state: str, runs: int) -> None:
+    there.double.clusters["c-1"] = {"state": state}
+    cluster = DatabricksCluster(existing_cluster_id="c-1", permit_cluster_restart=False)
+    task = there.notebook("", cluster=cluster)
+    if runs:
+        assert there.run(task).error is None
+    else:
+        with pytest.raises(ComputeTargetException, match="permit_cluster_restart=False"):
+            there.run(task)
+    assert len(there.double.submitted) == runs
+
+
+def test_data_that_a_cluster_cannot_reach_is_refused_before_anything_runs(there: There) -> None:
+    there.bench.put("in.txt", "abc")
+    task = there.notebook("")
+    inputs = (there.bench.reads("raw", "in.txt"),)
+    with pytest.raises(ComputeTargetException, match="'raw', on compute target 'dbx'.*places"):
+        there.run(task, inputs=inputs, settings={"places": {}})
+    assert not there.double.submitted
