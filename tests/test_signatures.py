@@ -15,6 +15,7 @@ import pytest
 
 import mlsteps
 from mlsteps.data import InputPortBinding, OutputPortBinding
+from mlsteps.environment import databricks
 from mlsteps.exceptions import MlstepsException
 
 WORKSPACE = {
@@ -164,6 +165,21 @@ DATA_FACTORY_COMPUTE = {
     "provisioning_configuration": "location=None",
     "attach_configuration": "resource_group=None, factory_name=None, resource_id=None",
 }
+DATABRICKS_COMPUTE = {
+    "attach_configuration": "resource_group=None, workspace_name=None, resource_id=None, access_token=''",
+}
+_CLUSTER = (
+    "existing_cluster_id=None, spark_version=None, node_type=None, instance_pool_id=None, num_workers=None, "
+    "min_workers=None, max_workers=None, spark_env_variables=None, spark_conf=None, init_scripts=None, "
+    "cluster_log_dbfs_path=None"
+)
+DATABRICKS_STEP = {
+    "__init__": f"name, inputs=None, outputs=None, {_CLUSTER}, notebook_path=None, notebook_params=None, "
+    "python_script_path=None, python_script_params=None, main_class_name=None, jar_params=None, "
+    "python_script_name=None, source_directory=None, hash_paths=None, run_name=None, timeout_seconds=None, "
+    "runconfig=None, maven_libraries=None, pypi_libraries=None, egg_libraries=None, jar_libraries=None, "
+    "rcran_libraries=None, compute_target=None, allow_reuse=True, version=None, permit_cluster_restart=None",
+}
 REMOTE_COMPUTE = {
     "attach_configuration": "username, subscription_id=None, resource_group=None, vm_name=None, "
     "resource_id=None, address=None, ssh_port=22, password='', private_key_file='', "
@@ -190,6 +206,14 @@ EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.AmlCompute, AML_COMPUTE),
     (mlsteps.DataFactoryCompute, DATA_FACTORY_COMPUTE),
     (mlsteps.RemoteCompute, REMOTE_COMPUTE),
+    (mlsteps.DatabricksCompute, DATABRICKS_COMPUTE),
+    (mlsteps.DatabricksStep, DATABRICKS_STEP),
+    (databricks.DatabricksCluster, {"__init__": f"{_CLUSTER}, permit_cluster_restart=None", "validate": ""}),
+    (databricks.PyPiLibrary, {"__init__": "package=None, repo=None"}),
+    (databricks.MavenLibrary, {"__init__": "coordinates=None, repo=None, exclusions=None"}),
+    (databricks.EggLibrary, {"__init__": "library=None"}),
+    (databricks.JarLibrary, {"__init__": "library=None"}),
+    (databricks.RCranLibrary, {"__init__": "package=None, repo=None"}),
 ]
 CASES = [(kind, name, text) for kind, methods in EXPECTED for name, text in methods.items()]
 

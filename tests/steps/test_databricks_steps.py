@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from airflow.triggers.base import TriggerEvent
 
-from mlsteps import DatabricksStep, Pipeline, PipelineData, PipelineParameter
+from mlsteps import DatabricksCompute, DatabricksStep, Pipeline, PipelineData, PipelineParameter
 from mlsteps.compute.databricks import api
+from mlsteps.compute.databricks.running import suspended
 from mlsteps.environment import PyPiLibrary
 from mlsteps.local_airflow import FinishedRun
+from mlsteps.triggers.claimed import ClaimedTrigger
 from servers.databricks_double import DatabricksDouble, databricks_double
 from steps.project import Project, states
 
@@ -40,7 +45,7 @@ def databricks(project: Project, monkeypatch: pytest.MonkeyPatch) -> Iterator[Da
         yield double
 
 
-def run(project: Project, given: Any = None, word: str = "abc", **changes: Any) -> FinishedRun:
+def run_of(project: Project, given: Any = None, word: str = "abc", **changes: Any) -> FinishedRun:
     """Prepare on the worker, transform on Databricks, tell on the worker."""
     raw, clean = PipelineData("raw"), PipelineData("clean")
     end = PipelineParameter("end", default_value="!")
@@ -72,12 +77,16 @@ def run(project: Project, given: Any = None, word: str = "abc", **changes: Any) 
 
 
 def test_data_passes_both_ways_and_an_unchanged_notebook_is_reused(
-    project: Project, databricks: DatabricksDouble
+    project: Project, databricks: DatabricksDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    waited: list[str] = []
+    waiting = ClaimedTrigger.run
+    monkeypatch.setattr(ClaimedTrigger, "run", lambda self: waited.append(self.classpath) or waiting(self))
     databricks.start_seconds = 0.2
     value = "a;b=c 'd' \"e\"\nf"
-    finished = run(project, {"end": value})
+    finished = run_of(project, {"end": value})
     assert not finished.failed, finished
+    assert [path.rpartition(".")[2] for path in waited] == ["DatabricksExecutionTrigger"]
     record = project.record(finished, "transform")
     assert (project.output(record, "clean") / "t").read_text() == f"ABC{value}"
     assert record.where["compute"]["type"] == "databricks"
@@ -88,12 +97,12 @@ def test_data_passes_both_ways_and_an_unchanged_notebook_is_reused(
     assert states(finished)["tell"] == "success"
 
     # Neither another name of the run nor other machines make another result.
-    again = run(project, {"end": value}, num_workers=5, node_type="Standard_E8_v3")
+    again = run_of(project, {"end": value}, num_workers=5, node_type="Standard_E8_v3")
     assert states(again)["transform"] == "skipped", again
     assert len(databricks.submitted) == 1
 
     databricks.files.put("/Shared/clean", NOTEBOOK.replace("upper", "title"))
-    changed = run(project, {"end": value})
+    changed = run_of(project, {"end": value})
     assert states(changed)["transform"] == "success"
     assert len(databricks.submitted) == 2
     assert "databricks" in str(project.record(changed, "transform").decision)
@@ -159,7 +168,38 @@ def test_two_steps_that_differ_in_what_they_run_have_two_keys(
 
 def test_a_step_that_fails_there_says_why(project: Project, databricks: DatabricksDouble) -> None:
     databricks.files.put("/Shared/clean", "# Databricks notebook source\nraise ValueError('the reason')")
-    finished = run(project)
+    finished = run_of(project)
     assert states(finished)["transform"] == "failed"
     record = project.record(finished, "transform")
     assert "ValueError: the reason" in str(record.error)
+
+
+def test_the_run_of_a_task_that_is_ended_while_nobody_waits_is_canceled(
+    project: Project, databricks: DatabricksDouble
+) -> None:
+    databricks.files.put("/Shared/long", "# Databricks notebook source\nimport time; time.sleep(30)")
+    target = DatabricksCompute("dbx", databricks_conn_id="DBX")
+    run_id = api.Databricks(target).submit(
+        {
+            "tasks": [
+                {
+                    "task_key": "t",
+                    "notebook_task": {"notebook_path": "/Shared/long"},
+                    "new_cluster": {"spark_version": "15.4.x-scala2.12", "num_workers": 1},
+                }
+            ]
+        }
+    )
+    waiting = suspended(target, run_id, "page")
+    told = {"claim": None}
+    trigger = ClaimedTrigger(waiting.trigger, waiting.settings, project.workspace.locator, told)
+    json.dumps(trigger.serialize())
+    asyncio.run(trigger.on_kill())
+    assert databricks.runs[run_id].told()["state"]["result_state"] == "CANCELED"
+
+    async def first() -> TriggerEvent:
+        return await anext(aiter(trigger.run()))
+
+    event = asyncio.run(first()).payload
+    assert event["suspended"] == told
+    assert "CANCELED" in event["event"]["run_state"]
