@@ -15,7 +15,7 @@ from mlsteps.environment.databricks import (
 )
 from mlsteps.exceptions import StepDefinitionError
 from mlsteps.steps.arguments import is_filled_in_later
-from mlsteps.steps.base import checked_name
+from mlsteps.steps.checks import checked_name
 from mlsteps.steps.databricks_libraries import NOT_STRICT, check_libraries, from_runconfig
 from mlsteps.steps.databricks_values import flag_of, seconds_of, text_of
 from mlsteps.steps.ports import InputPort, OutputPort
