@@ -291,7 +291,10 @@ def test_an_engine_on_another_machine_is_found_out_and_gets_jobs_by_the_storage_
     hidden = tmp_path / "worker"
     hidden.mkdir()
     with remote_engine(hidden) as remote:
-        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # would win over the engine's
+        for name in (
+            "REQUESTS_CA_BUNDLE",
+            "CURL_CA_BUNDLE",
+        ):  # they would be asked instead of the engine's own
             monkeypatch.delenv(name, raising=False)
         for name, value in remote.environment.items():
             monkeypatch.setenv(name, value)

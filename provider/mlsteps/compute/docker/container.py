@@ -111,7 +111,7 @@ class JobContainer:
         self,
         watcher: JobWatcher,
         poll: Callable[[], None],
-        result: Callable[[], bytes | None],
+        result: Callable[[], JobResult | None],
         text: bytes = b"",
     ) -> JobResult:
         """Start it and stay until its end, telling ``watcher`` of output on the way.
@@ -125,8 +125,7 @@ class JobContainer:
             with telling():
                 self._follow(watcher, poll, text)
                 state = self._state()
-            left = result()
-            told = JobResult.from_json(left.decode("utf-8", "replace")) if left is not None else None
+            told = result()
         finally:
             watcher.stop_with(None)
         return how_it_ended(state, told, self._limits, watcher.stopped)

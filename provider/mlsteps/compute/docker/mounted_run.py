@@ -49,5 +49,5 @@ class _MountedLauncher:
         with self._container as container:
             return container.stay(watcher, JournalTail(journal, watcher).poll, self._left)
 
-    def _left(self) -> bytes | None:
-        return self._result.read_bytes() if self._result.is_file() else None
+    def _left(self) -> JobResult | None:
+        return JobResult.from_json(self._result.read_text("utf-8")) if self._result.is_file() else None

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from uuid import uuid4
 
 from mlsteps.compute.docker.container import JobContainer
 from mlsteps.compute.docker.engine_job import EngineJob
 from mlsteps.compute.docker.sweeping import AREA_LABEL, STEP_LABEL, sweep
-from mlsteps.compute.job import JobOutcome
+from mlsteps.compute.job import JobOutcome, JobWatcher
 from mlsteps.compute.staged import StagedJob, StagingArea
 from mlsteps.compute.staged.area import LONGEST_SIGNATURE, home_of, step_label
 from mlsteps.compute.staged.event_tail import EventTail
 from mlsteps.compute.staged.layout import Layout
+from mlsteps.exceptions import MlstepsException
 from mlsteps.launcher.result import JobResult
 
 ROOT = "/mlsteps"
@@ -57,4 +59,16 @@ def _result(run: EngineJob, staged: StagedJob, container: JobContainer) -> JobRe
     if watcher.stopped:
         return JobResult(stopped="terminated")
     events = EventTail(staged.report, watcher)
-    return container.stay(watcher, events.poll, lambda: container.read(layout.result), text)
+    return container.stay(watcher, events.poll, lambda: _left(staged, container, watcher), text)
+
+
+def _left(staged: StagedJob, container: JobContainer, watcher: JobWatcher) -> JobResult | None:
+    """What the launcher told the store, or left in the container, as where it could not reach the store."""
+    told = None
+    if not watcher.stopped:  # then there is no time for a store that may not answer
+        with contextlib.suppress(MlstepsException):
+            told = staged.report.result()
+    if told is not None:
+        return told
+    left = container.read(staged.layout.result)
+    return JobResult.from_json(left.decode("utf-8", "replace")) if left is not None else None
