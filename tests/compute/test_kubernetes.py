@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from compute.jobs import Bench
-from mlsteps.cli.azurite import Azurite
+from compute.pods import Make, Pods, cluster, ok, pods, run_beside, wait_for
 from mlsteps.compute import (
-    JobInput,
-    JobOutcome,
-    JobOutput,
     JobSuspended,
     KubernetesCompute,
     StepJob,
@@ -28,99 +19,13 @@ from mlsteps.compute.resources import Resources
 from mlsteps.environment import CondaDependencies, Environment, plan_environment
 from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.digest import digest_bytes
-from servers.azurite import azurite, blob_store
+from servers.azurite import azurite
 from servers.docker_engine import DockerEngine
 from servers.faults import Fault, FaultyProxy
-from servers.kubernetes_double import KubernetesDouble, kubernetes_double
-from servers.kubernetes_node import Node
 
-__all__ = ["azurite"]
+__all__ = ["azurite", "cluster", "pods"]
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
-
-
-class Pods:
-    """Jobs in pods."""
-
-    def __init__(
-        self, root: Path, azurite: Azurite, engine: DockerEngine, cluster: KubernetesDouble, **settings: Any
-    ) -> None:
-        given = {"base_image": engine.image, "namespace": "ns", "deferrable": False}
-        self.cluster = cluster
-        self.target = KubernetesCompute("k8s", **{**given, **settings})
-        self.bench = Bench(root, self.target)
-        self.store = blob_store(azurite)
-        self.store.write("data/a.txt", b"abc")
-
-    def reads(self, name: str, path: str = "data") -> JobInput:
-        return JobInput(name, f"$in_{name}", f"IN_{name}", self.store, path, "mount")
-
-    def writes(self, name: str, path: str, **settings: Any) -> JobOutput:
-        return replace(self.bench.writes(name, path, **settings), store=self.store)
-
-    def job(self, script: str, *arguments: str, **changes: Any) -> StepJob:
-        outputs = changes.pop("outputs", (self.writes("none", f"made/{uuid4()}", create_directory=True),))
-        names = {"MLSTEPS_DAG_ID": "dag", "MLSTEPS_TASK_ID": "Task_1", "MLSTEPS_TRY_NUMBER": "1"}
-        return self.bench.job(script, *arguments, outputs=outputs, **{"variables": names, **changes})
-
-    def run(self, script: str, *arguments: str, **changes: Any) -> JobOutcome:
-        return self.target.run(self.job(script, *arguments, **changes), self.bench.watcher)
-
-    def left(self) -> list[str]:
-        """Containers of blobs of jobs that are still there."""
-        found = self.store.account.client.list_containers(name_starts_with="mlsteps-job-")
-        return [container.name for container in found]
-
-    @property
-    def printed(self) -> str:
-        return "\n".join(line for name, line in self.bench.lines if name == "stdout")
-
-
-Make = Callable[..., Pods]
-
-
-@pytest.fixture(scope="module")
-def cluster(docker_engine: DockerEngine) -> Iterator[KubernetesDouble]:
-    with kubernetes_double(docker_engine) as running:
-        yield running
-
-
-@pytest.fixture
-def pods(
-    tmp_path: Path,
-    azurite: Azurite,
-    docker_engine: DockerEngine,
-    cluster: KubernetesDouble,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Make]:
-    connection = {"conn_type": "kubernetes", "extra": {"kube_config": json.dumps(cluster.kube_config)}}
-    monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(connection))
-    cluster.created.clear()
-    made: list[Pods] = []
-
-    def make(**settings: Any) -> Pods:
-        made.append(Pods(tmp_path, azurite, docker_engine, cluster, **settings))
-        return made[-1]
-
-    yield make
-    cluster.node.__dict__.update(Node().__dict__)
-    cluster.forbidden.clear()
-    wait_for(lambda: not cluster.pod_names())
-    for one in made:
-        assert one.left() == [], "something staged was left behind"
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-    return found
-
-
-def ok(outcome: JobOutcome) -> JobOutcome:
-    assert outcome.error is None, (outcome.error, outcome.stderr_tail)
-    return outcome
 
 
 COPY = """
@@ -165,7 +70,7 @@ def test_nobody_waits_for_a_pod_and_the_next_call_finds_it(pods: Make) -> None:
     with pytest.raises(JobSuspended) as suspended:
         one.target.run(job, one.bench.watcher)
     [pod] = one.cluster.pod_names()
-    assert suspended.value.trigger.endswith("KubernetesPodTrigger")
+    assert suspended.value.trigger.endswith("PodTrigger")
     settings = json.loads(json.dumps(suspended.value.settings))
     assert (settings["pod_name"], settings["pod_namespace"]) == (pod, "ns")
     # Neither a key nor a signature is kept with the trigger.
@@ -287,20 +192,6 @@ def test_a_pod_that_somebody_deletes_is_told(pods: Make) -> None:
     one.cluster.delete_pod("ns", one.cluster.pod_names()[0], 0)
     [outcome] = thread()
     assert outcome.error is not None and outcome.error.startswith("The pod was ended from outside")
-
-
-def run_beside(one: Pods, script: str, **changes: Any) -> Callable[[], list[JobOutcome]]:
-    outcomes: list[JobOutcome] = []
-    job = one.job(script, **changes)
-    thread = threading.Thread(target=lambda: outcomes.append(one.target.run(job, one.bench.watcher)))
-    thread.start()
-
-    def ended() -> list[JobOutcome]:
-        thread.join(60)
-        assert not thread.is_alive()
-        return outcomes
-
-    return ended
 
 
 def test_a_stop_ends_the_script_within_airflows_five_seconds(pods: Make) -> None:

@@ -9,7 +9,7 @@ import pytest
 from kubernetes.client import models as k8s
 
 from mlsteps.compute.docker.limits import ContainerLimits
-from mlsteps.compute.kubernetes.diagnosis import has_ended, how_it_ended, why_it_does_not_start
+from mlsteps.compute.kubernetes.diagnosis import has_ended, how_it_ended, is_lost, why_it_does_not_start
 from mlsteps.launcher.result import JobResult
 
 COLLECTED = datetime.now(timezone.utc)
@@ -84,7 +84,7 @@ def test_what_keeps_a_pod_from_starting(found: Any, warnings: list[str], wanted:
     ],
 )
 def test_how_a_pod_ended(found: Any, result: JobResult | None, wanted: str | None) -> None:
-    ended = how_it_ended(found, result, LIMITS, stopped=False, hours=2)
+    ended = how_it_ended(found, result, LIMITS, stopped=False, seconds=7200)
     if wanted is None:
         assert ended == result
         return
@@ -94,8 +94,21 @@ def test_how_a_pod_ended(found: Any, result: JobResult | None, wanted: str | Non
     assert ended.stopped == (None if used_up else "outside")
 
 
+def test_a_pod_that_nobody_deletes_although_it_should_long_be_gone_is_lost() -> None:
+    from mlsteps.triggers.pods import PodTrigger
+
+    left = pod("Running", state={"running": k8s.V1ContainerStateRunning()})
+    trigger = PodTrigger("p", "ns", datetime.now(timezone.utc), "base")
+    assert trigger.serialize()[0] == "mlsteps.triggers.pods.PodTrigger"
+    for seconds, lost in ((None, False), (-5, False), (20, False), (90, True)):
+        if seconds is not None:
+            left.metadata.deletion_timestamp = datetime.now(timezone.utc) - timedelta(seconds=seconds)
+        assert is_lost(left) is lost
+        assert trigger.define_pod_container_state(left) == ("failed" if lost else "running")
+
+
 def test_a_success_and_a_stop_are_what_they_are() -> None:
     good = JobResult(exit_code=0)
-    assert how_it_ended(pod("Failed", reason="Evicted"), good, LIMITS, stopped=False, hours=2) is good
-    assert how_it_ended(None, None, LIMITS, stopped=True, hours=2).stopped == "terminated"
+    assert how_it_ended(pod("Failed", reason="Evicted"), good, LIMITS, stopped=False, seconds=7200) is good
+    assert how_it_ended(None, None, LIMITS, stopped=True, seconds=7200).stopped == "terminated"
     assert has_ended(pod("Running", state=terminated(0))) and not has_ended(pod())

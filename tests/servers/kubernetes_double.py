@@ -63,6 +63,10 @@ class KubernetesDouble(ThreadingHTTPServer):
         """End a pod as a kubelet does that runs out of something."""
         self._named(name).end(0.0, "Evicted", message)
 
+    def lose_node_of(self, name: str) -> None:
+        """Let nobody end a pod any more, as where its machine is gone; only deletion without grace does."""
+        self._named(name).lost = True
+
     def forget_history(self) -> None:
         """Let a watch from any earlier version be told 410."""
         with self._changes:
@@ -107,9 +111,14 @@ class KubernetesDouble(ThreadingHTTPServer):
         pod = self.pod(namespace, name)
         if grace is None:
             grace = float(pod.spec.get("terminationGracePeriodSeconds", 30))
+        if pod.lost and grace:
+            with self._changes:
+                pod.manifest["metadata"]["deletionTimestamp"] = now(grace)
+                self._changed("MODIFIED", pod.manifest)
+            return pod.manifest
         with self._changes:
-            ending = "deletionTimestamp" in pod.manifest["metadata"]
-            pod.manifest["metadata"]["deletionTimestamp"] = now()
+            ending = "deletionTimestamp" in pod.manifest["metadata"] and not pod.lost
+            pod.manifest["metadata"]["deletionTimestamp"] = now(grace)
         pod.end(grace)
         if not ending:
             threading.Thread(target=self._remove, args=(namespace, name, pod), daemon=True).start()

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from servers.docker_engine import DockerEngine
@@ -24,8 +24,8 @@ POD_LABEL = "mlsteps.tests.pod"
 _SUCCEEDED, _FAILED = "Succeeded", "Failed"
 
 
-def now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+def now(later: float = 0.0) -> str:
+    return (datetime.now(timezone.utc) + timedelta(seconds=later)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class PodInDocker:
@@ -50,6 +50,7 @@ class PodInDocker:
         self._ending = threading.Event()
         self._told_end: tuple[str, str] | None = None
         self._grace: float | None = None
+        self.lost = False
         self._folder = tempfile.TemporaryDirectory(prefix="mlsteps-pod-", ignore_cleanup_errors=True)
         self.manifest["status"] = {"phase": "Pending", "conditions": [], "startTime": now()}
         self._thread = threading.Thread(target=self._live, name=manifest["metadata"]["name"], daemon=True)
@@ -168,9 +169,22 @@ class PodInDocker:
                 elif time.monotonic() > killed:
                     self._signal(client, "SIGKILL")
             time.sleep(0.05)
-        statuses = [self._status_of(name, _ended(state)) for name, state in states.items()]
+        statuses = [
+            self._status_of(name, _ended(state, self._last_words(client, name)))
+            for name, state in states.items()
+        ]
         fine = all(state["ExitCode"] == 0 for state in states.values())
         self._status(phase=_SUCCEEDED if fine else _FAILED, containerStatuses=statuses)
+
+    def _last_words(self, client: Any, name: str) -> str:
+        """The end of its log, where a pod asks for that."""
+        policy = next(
+            one.get("terminationMessagePolicy") for one in self.spec["containers"] if one["name"] == name
+        )
+        if policy != "FallbackToLogsOnError":
+            return ""
+        printed: bytes = client.api.logs(self._containers[name], tail=80)
+        return printed.decode("utf-8", "replace")[-2048:]
 
     def _signal(self, client: Any, name: str) -> None:
         for container in self._containers.values():
@@ -231,8 +245,9 @@ class PodInDocker:
         self._changed()
 
 
-def _ended(state: Mapping[str, Any]) -> Plain:
+def _ended(state: Mapping[str, Any], last_words: str) -> Plain:
     code = state["ExitCode"]
     reason = "OOMKilled" if state["OOMKilled"] else "Completed" if code == 0 else "Error"
     times = {"startedAt": state["StartedAt"], "finishedAt": state["FinishedAt"]}
-    return {"terminated": {"exitCode": code, "reason": reason, **times}}
+    message = {"message": last_words} if code and last_words else {}
+    return {"terminated": {"exitCode": code, "reason": reason, **message, **times}}

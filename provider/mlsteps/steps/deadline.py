@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.compute.durations import in_words
+
 if TYPE_CHECKING:
     from mlsteps.compute import JobOutcome, JobWatcher
 
@@ -96,14 +98,6 @@ def overdue_in_words(limit: timedelta | None) -> str:
     if limit is None:
         return "The task was stopped because it took too long."
     return (
-        f"The task was stopped because it took longer than {_in_words(limit)}, which is all that its "
-        f"execution_timeout allows."
+        f"The task was stopped because it took longer than {in_words(limit.total_seconds())}, which is all "
+        f"that its execution_timeout allows."
     )
-
-
-def _in_words(span: timedelta) -> str:
-    seconds = span.total_seconds()
-    for unit, size in (("hour", 3600), ("minute", 60), ("second", 1)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}{'' if seconds == size else 's'}"
-    return f"{seconds:.3g} seconds"

@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 # A cluster's API server may be gone for a while, as when it is upgraded; pods go on meanwhile.
 _PAUSES = (0.5, 1, 2, 4, 8, 15, 15, 30, 30)
+# Whoever waits for a pod has time; giving up is to end it.
+_PATIENT = (*_PAUSES, *[30] * 18)
 _PASSING = (429, 500, 502, 503, 504)
 _LOG_TIMEOUTS = (10, 120)
 
@@ -106,7 +108,7 @@ class Cluster:
                     return None
                 raise
 
-        return self._call(f"read the pod {name!r}", read)
+        return self._call(f"read the pod {name!r}", read, _PATIENT)
 
     def labelled(self, label: str, value: str) -> list[Any]:
         """Pods by a label."""
@@ -126,11 +128,16 @@ class Cluster:
         with contextlib.suppress(Exception):
             self._delete(name)
 
-    def _delete(self, name: str) -> None:
+    def forget(self, name: str) -> None:
+        """Delete a pod without waiting for its node, which is lost; that it cannot be is no error."""
+        with contextlib.suppress(Exception):
+            self._delete(name, grace_period_seconds=0)
+
+    def _delete(self, name: str, **options: Any) -> None:
         from kubernetes.client.exceptions import ApiException
 
         try:
-            self._api.delete_namespaced_pod(name, self.namespace)
+            self._api.delete_namespaced_pod(name, self.namespace, **options)
         except ApiException as error:
             if error.status != 404:
                 raise

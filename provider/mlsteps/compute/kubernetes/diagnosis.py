@@ -8,9 +8,12 @@ from datetime import datetime, timezone
 from typing import Any
 
 from mlsteps.compute.docker.limits import ContainerLimits
+from mlsteps.compute.durations import in_words
 from mlsteps.compute.kubernetes.pod_spec import CONTAINER
 from mlsteps.launcher.result import JobResult
 
+# What a kubelet takes to end a pod, beyond the time that the pod has for it. Clocks differ.
+_LOST_SECONDS = 60.0
 _ENDED = ("Succeeded", "Failed")
 _NO_IMAGE = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _NO_CONTAINER = (
@@ -25,6 +28,15 @@ _NO_PROGRAM = ("executable file not found", "no such file or directory")
 def has_ended(pod: Any) -> bool:
     """Whether its containers have, or will never begin."""
     return pod.status.phase in _ENDED or _terminated(pod) is not None
+
+
+def is_lost(pod: Any) -> bool:
+    """Whether it should have been deleted for long, and nobody on its node does so."""
+    asked: datetime | None = pod.metadata.deletion_timestamp
+    if asked is None:
+        return False
+    # The API server puts it at the end of the time that the pod has.
+    return (datetime.now(timezone.utc) - asked).total_seconds() > _LOST_SECONDS
 
 
 def has_begun(pod: Any) -> bool:
@@ -55,32 +67,32 @@ def why_it_does_not_start(pod: Any, warnings: Sequence[str], patience: float) ->
         )
     if has_begun(pod) or _age(pod) < patience:
         return None
-    minutes = f"after {patience / 60:.3g} minutes (startup_minutes)"
+    within = f"after {in_words(patience)} (startup_minutes)"
     for condition in pod.status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
             return (
-                f"No node of the cluster takes the pod, {minutes}: {condition.message} Ask for less (cpus, "
+                f"No node of the cluster takes the pod, {within}: {condition.message} Ask for less (cpus, "
                 f"memory, gpus), see that node_selector and tolerations fit a node, or let the cluster grow."
             )
     told = warnings[-1] if warnings else (waiting.message or waiting.reason if waiting is not None else "")
-    return f"The pod has not started, {minutes}: {told or 'the cluster does not say why'}."
+    return f"The pod has not started, {within}: {told or 'the cluster does not say why'}."
 
 
 def how_it_ended(
-    pod: Any | None, result: JobResult | None, limits: ContainerLimits, stopped: bool, hours: float
+    pod: Any | None, result: JobResult | None, limits: ContainerLimits, stopped: bool, seconds: float
 ) -> JobResult:
     """The job's result, with what only the cluster knows.
 
     :param pod: None if it is gone.
     :param result: What the launcher told; None if it could not.
     :param stopped: Whether it was asked to end.
-    :param hours: How long the pod might be active.
+    :param seconds: How long the pod might be active.
     """
     if stopped:
         return result or JobResult(stopped="terminated")
     if result is not None and result.succeeded:
         return result
-    told = _told_by_cluster(pod, limits, hours)
+    told = _told_by_cluster(pod, limits, seconds)
     if told is None and result is not None and result.stopped is None:
         return result
     if told is None and (pod is None or result is not None):
@@ -103,7 +115,7 @@ def _is_used_up(pod: Any | None) -> bool:
     return out_of_memory or bool(pod.status.reason == "DeadlineExceeded")
 
 
-def _told_by_cluster(pod: Any | None, limits: ContainerLimits, hours: float) -> str | None:
+def _told_by_cluster(pod: Any | None, limits: ContainerLimits, seconds: float) -> str | None:
     """What only the cluster knows."""
     if pod is None:
         return None
@@ -115,8 +127,8 @@ def _told_by_cluster(pod: Any | None, limits: ContainerLimits, hours: float) -> 
         )
     if reason == "DeadlineExceeded":
         return (
-            f"The pod was ended after {hours:.3g} hours: that is all that max_hours, its time limit and the "
-            f"task's execution_timeout allow."
+            f"The pod was ended after {in_words(seconds)}: that is all that max_hours, its time limit and "
+            f"the task's execution_timeout allow."
         )
     terminated = _terminated(pod)
     if terminated is not None and terminated.reason == "OOMKilled":
@@ -133,7 +145,8 @@ def _without_result(pod: Any) -> str:
         return f"The pod ended as {pod.status.phase} and left no result."
     if terminated.exit_code == 137:
         return "The container was killed from outside: by somebody, or with its node."
-    told = f": {terminated.message}" if terminated.message else "; see what it printed above"
+    last = (terminated.message or "").strip().rpartition("\n")[2]
+    told = f": {last}" if last else "; see what it printed above"
     return (
         f"The container ended with exit code {terminated.exit_code} and left no result{told}."
         f"{_program(terminated.message)}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.job import JobWatcher
 from mlsteps.compute.kubernetes.cluster import Cluster
-from mlsteps.compute.kubernetes.diagnosis import has_begun, has_ended, why_it_does_not_start
+from mlsteps.compute.kubernetes.diagnosis import has_begun, has_ended, is_lost, why_it_does_not_start
 from mlsteps.compute.kubernetes.pod_log import PodLog
 from mlsteps.compute.local_process import supervisor_is_gone
 from mlsteps.launcher.result import JobResult
@@ -49,6 +49,9 @@ class FollowedPod:
         try:
             while True:
                 pod = self._cluster.read(self._name)
+                if pod is not None and is_lost(pod):
+                    self._cluster.forget(self._name)
+                    return None, None
                 if pod is not None and not follows and has_begun(pod):
                     log.start()
                     follows = True

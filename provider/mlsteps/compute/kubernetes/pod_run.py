@@ -129,9 +129,8 @@ class _PodRun:
         followed = FollowedPod(self._cluster, self.name, staged.report, self._target.startup_minutes * 60)
         with self._watcher.phase("script"):
             pod, problem = followed.follow(self._watcher)
-        hours = self._seconds / 3600
         result = problem or how_it_ended(
-            pod, staged.report.result(), self._limits, self._watcher.stopped, hours
+            pod, staged.report.result(), self._limits, self._watcher.stopped, self._seconds
         )
         described = {**started["environment"], "pod": self.name, "namespace": self._cluster.namespace}
         outcome = staged.outcome(result, self._watcher, described)

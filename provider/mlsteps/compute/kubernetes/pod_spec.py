@@ -86,6 +86,8 @@ def operator_for(
         active_deadline_seconds=seconds,
         termination_grace_period=_GRACE_SECONDS,
         base_container_name=CONTAINER,
+        # What it printed last is the reason, where it comes to no result.
+        termination_message_policy="FallbackToLogsOnError",
         pod_template_dict=dict(template) if isinstance(template, Mapping) else None,
         pod_template_file=template if isinstance(template, str) else None,
         do_xcom_push=False,

@@ -1,4 +1,4 @@
-"""Leaving a pod to Airflow's triggerer, by the Kubernetes provider's own trigger."""
+"""Leaving a pod to Airflow's triggerer, by the Kubernetes provider's trigger."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlsteps.compute.staged import StagingArea
 
 _POLL_SECONDS = 2.0
+_TRIGGER = "mlsteps.triggers.pods.PodTrigger"
 
 
 def suspended(target: KubernetesCompute, cluster: Cluster, name: str, area: StagingArea) -> JobSuspended:
@@ -40,10 +41,10 @@ def suspended(target: KubernetesCompute, cluster: Cluster, name: str, area: Stag
     }
     known = inspect.signature(KubernetesPodTrigger.__init__).parameters  # it has grown over the versions
     trigger = KubernetesPodTrigger(**{key: value for key, value in wanted.items() if key in known})
-    classpath, settings = trigger.serialize()
+    _, settings = trigger.serialize()
     settings["trigger_start_time"] = now.isoformat()  # nobody reads it, and this is JSON
     return JobSuspended(
-        classpath,
+        _TRIGGER,
         settings,
         f"The pod {name} runs in namespace {cluster.namespace}.",
         {"home": area.home, "name": area.name},
