@@ -227,6 +227,19 @@ def test_what_cannot_be_solved_is_named_with_the_channels(place: Place, package:
         place.lock(place.plan(package))
 
 
+def test_a_package_comes_from_the_first_channel_that_has_it_unless_nothing_is_found_so(place: Place) -> None:
+    other = Channel(place.root / "other")
+    other.add_module("helper", "3.0")
+    other.add_module("special", "1.0", "helper >=3")
+    lines: list[str] = []
+    asked = place.asking("gribtool")
+    asked.add_channel(other.url)
+    assert place.lock(plan_environment(asked), lines=lines).versions["helper"].startswith("1.0=")
+    asked.add_conda_package("special")
+    assert place.lock(plan_environment(asked), lines=lines).versions["helper"].startswith("3.0=")
+    assert sum("looking in all" in line for line in lines) == 1
+
+
 def test_a_channel_that_is_not_there_is_named(place: Place) -> None:
     with pytest.raises(EnvironmentBuildError, match=r"(?s)failed: .*/nothing/here"):
         place.lock(place.plan("gribtool", channel="file:///nothing/here"))

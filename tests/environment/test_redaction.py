@@ -4,7 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlsteps.environment.redaction import UrlSecrets, redact, without_credentials
+from mlsteps.environment.redaction import (
+    UrlSecrets,
+    channel_without_credentials,
+    redact,
+    without_credentials,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,6 +21,7 @@ from mlsteps.environment.redaction import UrlSecrets, redact, without_credential
         ("https://host/?access_token=abc", "https://host/?access_token=***"),
         ("https://host/?page=2", "https://host/?page=2"),
         ("mail me@host", "mail me@host"),
+        ("at https://host/t/tk-123/team/noarch", "at https://host/t/***/team/noarch"),
     ],
 )
 def test_redact(text: str, shown: str) -> None:
@@ -39,6 +45,25 @@ def test_strip_and_restore(url: str, clean: str) -> None:
     assert secrets.hide(url) == clean == without_credentials(url)
     assert secrets.reveal_all(f"pkg @ {clean} ; x") == f"pkg @ {url} ; x"
     assert bool(secrets) is (url != clean)
+
+
+@pytest.mark.parametrize(
+    ("channel", "clean"),
+    [
+        ("conda-forge", "conda-forge"),
+        ("https://host/team", "https://host/team"),
+        ("https://me:hunter2@host/team/", "https://host/team/"),
+        ("https://host/t/tk-123/team", "https://host/team"),
+        ("https://me:hunter2@host/t/tk-123/team", "https://host/team"),
+    ],
+)
+def test_channels_lose_their_tokens_too(channel: str, clean: str) -> None:
+    secrets = UrlSecrets()
+    assert secrets.hide_channel(channel) == clean == channel_without_credentials(channel)
+    below = f"{clean.rstrip('/')}/noarch/a.conda"
+    assert UrlSecrets().joined(secrets).reveal_below(below) == f"{channel.rstrip('/')}/noarch/a.conda"
+    masked = secrets.mask(f"{channel}/a.conda")
+    assert "hunter2" not in masked and "tk-123" not in masked
 
 
 def test_secrets_are_not_shown() -> None:

@@ -32,6 +32,9 @@ EXTRA = "pip install 'airflow-provider-mlsteps[conda]'"
 
 _LIBRARY = "rattler"
 
+# Isolated but for the library, which may be installed for this user only, or found by PYTHONPATH.
+_START = "import runpy, sys; sys.path.append(sys.argv[1]); runpy.run_path(sys.argv[2], run_name='__main__')"
+
 OnLine = Callable[[str], None]
 
 
@@ -144,7 +147,7 @@ def _answer_of(
 ) -> dict[str, Any]:
     file = folder / "answer.json"
     run_installer(
-        [sys.executable, "-I", conda_program.__file__],
+        [sys.executable, "-I", "-c", _START, _library_folder(), conda_program.__file__],
         what=what,
         stdin=json.dumps({**request, "answer": str(file)}),
         variables=installer_variables(own_index=False),
@@ -155,6 +158,13 @@ def _answer_of(
     )
     answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return answer
+
+
+def _library_folder() -> str:
+    found = importlib.util.find_spec(_LIBRARY)
+    if found is None or found.origin is None:
+        raise EnvironmentBuildError(f"Conda's means are not installed on this machine: {EXTRA}")
+    return str(Path(found.origin).parent.parent)
 
 
 def _raise_error_in(answer: Mapping[str, Any], what: str, access: ChannelAccess) -> None:

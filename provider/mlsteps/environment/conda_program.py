@@ -68,15 +68,15 @@ async def _solve(request: Mapping[str, Any]) -> dict[str, Any]:
     channels = [rattler.Channel(url) for url in request["channels"]]
     strict = request["strict"]
 
-    async def solved(priority: rattler.ChannelPriority) -> list[rattler.RepoDataRecord]:
-        found: list[rattler.RepoDataRecord] = await rattler.solve(
+    async def solved(priority: rattler.ChannelPriority) -> Any:
+        return await rattler.solve(
             channels,
             request["packages"],
             gateway=gateway,
-            virtual_packages=rattler.VirtualPackage.detect(),
+            # with CONDA_OVERRIDE_CUDA and its like
+            virtual_packages=rattler.VirtualPackage.detect(rattler.VirtualPackageOverrides.from_env()),
             channel_priority=priority,
         )
-        return found
 
     try:
         try:
