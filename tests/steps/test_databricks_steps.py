@@ -15,6 +15,10 @@ from mlsteps.compute.databricks import api
 from mlsteps.compute.databricks.running import suspended
 from mlsteps.environment import PyPiLibrary
 from mlsteps.local_airflow import FinishedRun
+from mlsteps.reuse.compare import compare
+from mlsteps.reuse.key import Key
+from mlsteps.steps.keys import KeyedStep, KeyMaker
+from mlsteps.steps.resolving import resolve
 from mlsteps.triggers.claimed import ClaimedTrigger
 from servers.databricks_double import DatabricksDouble, databricks_double
 from steps.project import Project, states
@@ -101,12 +105,6 @@ def test_data_passes_both_ways_and_an_unchanged_notebook_is_reused(
     assert states(again)["transform"] == "skipped", again
     assert len(databricks.submitted) == 1
 
-    databricks.files.put("/Shared/clean", NOTEBOOK.replace("upper", "title"))
-    changed = run_of(project, {"end": value})
-    assert states(changed)["transform"] == "success"
-    assert len(databricks.submitted) == 2
-    assert "databricks" in str(project.record(changed, "transform").decision)
-
 
 @pytest.mark.parametrize(
     "changes",
@@ -137,40 +135,54 @@ def test_what_cannot_change_a_result_is_no_part_of_the_key(
 
 
 def steps_key(project: Project, changes: dict[str, Any]) -> str:
-    from mlsteps.steps.keys import KeyMaker
-    from mlsteps.steps.resolving import resolve
+    return keyed(project, changes).key.fingerprint
 
+
+def keyed(project: Project, changes: dict[str, Any], maker: KeyMaker | None = None) -> KeyedStep:
     settings = {"num_workers": 1, "notebook_path": "/Shared/clean", "compute_target": "dbx", **changes}
     step = DatabricksStep("k", workspace=project.workspace, **settings)
-    return KeyMaker().key_of(resolve(step, project.workspace, {})).key.fingerprint
+    return (maker or KeyMaker()).key_of(resolve(step, project.workspace, {}))
 
 
 def test_two_steps_that_differ_in_what_they_run_have_two_keys(
     project: Project, databricks: DatabricksDouble
 ) -> None:
     """One maker of keys remembers environments for all steps of a pipeline."""
-    from mlsteps.steps.keys import KeyMaker
-    from mlsteps.steps.resolving import resolve
+    maker = KeyMaker()
+    one, other = (keyed(project, {"pypi_libraries": [PyPiLibrary(name)]}, maker) for name in ("a==1", "b==1"))
+    assert one.key != other.key
 
-    maker, keys = KeyMaker(), set()
-    for library in ("a==1", "b==1"):
-        step = DatabricksStep(
-            "k",
-            notebook_path="/Shared/clean",
-            num_workers=1,
-            pypi_libraries=[PyPiLibrary(library)],
-            compute_target="dbx",
-            workspace=project.workspace,
-        )
-        keys.add(maker.key_of(resolve(step, project.workspace, {})).key.fingerprint)
-    assert len(keys) == 2
+
+def test_a_notebook_counts_by_what_is_in_it(project: Project, databricks: DatabricksDouble) -> None:
+    before = steps_key(project, {})
+    databricks.files.put("/Shared/clean", NOTEBOOK.replace("upper", "title"))
+    assert steps_key(project, {}) != before
+    databricks.files.put("/Shared/clean", NOTEBOOK)
+    assert steps_key(project, {}) == before
+
+
+def test_a_change_is_told_in_words(project: Project, databricks: DatabricksDouble) -> None:
+    def key(**changes: Any) -> Key:
+        return keyed(project, {"pypi_libraries": [PyPiLibrary("numpy==1.26.4")], **changes}).key
+
+    def told(after: Key) -> list[str]:
+        return [change.in_words() for change in compare(before, after, lambda digest: None)]
+
+    before = key()
+    assert told(key(pypi_libraries=[PyPiLibrary("numpy==2.0.0")])) == ["package numpy 1.26.4 -> 2.0.0"]
+    assert "spark_version" in told(key(spark_version="14.3.x-scala2.12"))[0]
+    secret = key(spark_conf={"fs.azure.account.key.a": "s3cr3t"})
+    assert "s3cr3t" not in str(secret.to_plain()) and told(secret)
+    databricks.files.put("/Shared/clean", NOTEBOOK + "pass")
+    assert "notebook" in told(key())[0]
 
 
 def test_a_step_that_fails_there_says_why(project: Project, databricks: DatabricksDouble) -> None:
-    databricks.files.put("/Shared/clean", "# Databricks notebook source\nraise ValueError('the reason')")
-    finished = run_of(project)
-    assert states(finished)["transform"] == "failed"
-    record = project.record(finished, "transform")
+    databricks.files.put("/Shared/bad", "# Databricks notebook source\nraise ValueError('the reason')")
+    step = DatabricksStep("bad", notebook_path="/Shared/bad", num_workers=1, compute_target="dbx")
+    finished = project.run(Pipeline(project.workspace, steps=[step]).to_dag("failing"))
+    assert finished.failed
+    record = project.record(finished, "bad")
     assert "ValueError: the reason" in str(record.error)
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from mlsteps.compute.databricks.api import Databricks
+from mlsteps.compute.databricks.cluster import libraries
 from mlsteps.compute.databricks.databricks_compute import DatabricksCompute
 from mlsteps.compute.databricks.task import DatabricksTask, Serverless
+from mlsteps.environment.databricks import Library, PyPiLibrary
+from mlsteps.reuse.key import hidden
 
 # Written last, so that half an upload is never taken for a whole one.
 _COMPLETE = ".mlsteps-complete"
+_SECRET = re.compile(r"key|secret|token|password|credential|sas", re.IGNORECASE)
 
 
 def uploaded(
@@ -39,24 +43,25 @@ def uploaded(
     return folder
 
 
-def identity(target: DatabricksCompute, task: DatabricksTask, databricks: Callable[[], Databricks]) -> Any:
+def identity(
+    target: DatabricksCompute, task: DatabricksTask, databricks: Callable[[], Databricks]
+) -> dict[str, Any]:
     """What of code, libraries and cluster decides about a result, as plain JSON.
 
     :param databricks: Opens the workspace, if something there has to be looked at.
     """
-    found: dict[str, Any] = {
-        "libraries": [{"kind": type(one).__name__, **asdict(one)} for one in task.libraries]
-    }
-    looked_at = _content(task, databricks)
-    if looked_at is not None:
-        found["code"] = looked_at
+    found: dict[str, Any] = {"kind": "databricks", **_libraries(task.libraries)}
+    content = _content(task, databricks)
+    if content is not None:
+        found[task.kind] = content
     if isinstance(task.cluster, Serverless):
-        found["environment_version"] = task.cluster.environment_version
-        return found
+        return {**found, "environment_version": task.cluster.environment_version}
     cluster = task.cluster
-    for setting in ("spark_conf", "spark_env_variables", "init_scripts"):
-        if getattr(cluster, setting):
-            found[setting] = getattr(cluster, setting)
+    for setting in ("spark_conf", "spark_env_variables"):
+        for name, value in (getattr(cluster, setting) or {}).items():
+            found[f"{setting} {name}"] = hidden(name, value) if _SECRET.search(name) else value
+    if cluster.init_scripts:
+        found["init_scripts"] = list(cluster.init_scripts)
     if not task.cluster_counts:
         return found
     if cluster.existing_cluster_id is not None:
@@ -66,6 +71,20 @@ def identity(target: DatabricksCompute, task: DatabricksTask, databricks: Callab
         node = cluster.instance_pool_id or cluster.node_type or target.node_type
         facts = {"spark_version": cluster.spark_version or target.spark_version, "node_type": node}
     return {**found, **{name: facts[name] for name in task.cluster_counts}}
+
+
+def _libraries(given: tuple[Library, ...]) -> dict[str, Any]:
+    """Libraries by their names; packages of PyPI as requirements, of which changes are told one by one."""
+    packages = [one for one in given if isinstance(one, PyPiLibrary)]
+    found: dict[str, Any] = {"requirements": sorted(str(one.package) for one in packages)} if packages else {}
+    for one, sent in zip(given, libraries(given), strict=True):
+        ((kind, said),) = sent.items()
+        if not isinstance(one, PyPiLibrary):
+            name = said if isinstance(said, str) else said.get("package") or said["coordinates"]
+            found[f"{kind} {name}"] = said
+        elif one.repo:
+            found[f"index of {one.package}"] = one.repo
+    return found
 
 
 def _content(task: DatabricksTask, databricks: Callable[[], Databricks]) -> str | None:

@@ -44,8 +44,7 @@ class DatabricksTaskTarget(ComputeTarget):
         from mlsteps.compute.databricks.api import Databricks
         from mlsteps.compute.databricks.code import identity
 
-        found: Mapping[str, Any] = identity(self.target, self.task, lambda: Databricks(self.target))
-        return {"databricks": found}
+        return identity(self.target, self.task, lambda: Databricks(self.target))
 
     def run(self, job: StepJob, watcher: JobWatcher) -> JobOutcome:
         """Run the task; see :meth:`ComputeTarget.run`.
