@@ -209,9 +209,22 @@ def test_the_run_of_a_task_that_is_ended_while_nobody_waits_is_canceled(
     asyncio.run(trigger.on_kill())
     assert databricks.runs[run_id].told()["state"]["result_state"] == "CANCELED"
 
+    event = first_event(trigger)
+    assert event["suspended"] == told
+    assert "CANCELED" in event["event"]["run_state"]
+
+
+def first_event(trigger: ClaimedTrigger) -> Any:
     async def first() -> TriggerEvent:
         return await anext(aiter(trigger.run()))
 
-    event = asyncio.run(first()).payload
-    assert event["suspended"] == told
-    assert "CANCELED" in event["event"]["run_state"]
+    return asyncio.run(first()).payload
+
+
+def test_a_worker_looks_after_a_run_that_the_triggerer_cannot_ask_for(
+    project: Project, databricks: DatabricksDouble
+) -> None:
+    target = DatabricksCompute("dbx", databricks_conn_id="DBX")
+    waiting = suspended(target, 12345, "page")
+    trigger = ClaimedTrigger(waiting.trigger, waiting.settings, project.workspace.locator, {"claim": None})
+    assert "DatabricksApiError" in first_event(trigger)["event"]["error"]

@@ -162,6 +162,15 @@ def test_a_job_that_is_handed_over_again_finds_its_run(there: There) -> None:
     assert len(there.double.submitted) == 2
 
 
+def test_a_run_that_was_left_too_early_is_stayed_with(there: There) -> None:
+    there.double.start_seconds = 0.2
+    task, settings = there.notebook(""), {"deferrable": True}
+    with pytest.raises(JobSuspended):
+        there.run(task, settings=settings)
+    assert there.run(task, settings=settings, resumed=True).error is None
+    assert len(there.double.submitted) == 1
+
+
 def test_a_lost_answer_does_not_start_a_second_run(there: There) -> None:
     there.double.lost_answers = [500]
     assert there.run(there.notebook("")).error is None

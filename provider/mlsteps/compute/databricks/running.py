@@ -55,7 +55,8 @@ def run_there(
         run_id = databricks.submit(request)
     run = databricks.run(run_id)
     deferrable = target.deferrable if task.deferrable is None else task.deferrable
-    if not has_ended(run) and deferrable and not watcher.stopped:
+    # A triggerer that has waited and could not to the end would not another time.
+    if not has_ended(run) and deferrable and not job.resumed and not watcher.stopped:
         tell(f"Run {run_id}: {run.get('run_page_url', 'its page is not known')}")
         raise suspended(target, run_id, str(run.get("run_page_url") or ""))
     with watcher.phase("run"):
