@@ -201,6 +201,7 @@ def test_code_that_fails_tells_its_error_and_where(there: There) -> None:
     outcome = there.run(there.notebook("def f(): raise KeyError('no such column')\nf()"))
     assert outcome.error is not None and "KeyError: 'no such column'" in outcome.error
     assert "Databricks run 101 failed" in outcome.error and "/run/101" in outcome.error
+    assert outcome.by_script
     assert any("in f" in line for line in there.printed("stderr"))
     assert not outcome.manifests
 
@@ -209,11 +210,13 @@ def test_code_that_makes_no_output_fails(there: There) -> None:
     outcome = there.run(there.notebook(""), outputs=(there.bench.writes("made", "nothing"),))
     assert outcome.missing_outputs == ("made",)
     assert outcome.error is not None and "made no 'made'" in outcome.error
+    assert outcome.by_script
 
 
 def test_a_run_that_takes_too_long_is_stopped_there(there: There) -> None:
     outcome = there.run(there.notebook(LONG, timeout_seconds=1))
     assert outcome.error is not None and "longer than timeout_seconds" in outcome.error
+    assert outcome.by_script
 
 
 @pytest.mark.parametrize(
@@ -243,6 +246,7 @@ def test_a_cluster_that_goes_away_is_told(there: There) -> None:
     outcome = there.run(there.notebook(LONG))
     assert outcome.error is not None and "SPOT_INSTANCE_TERMINATION" in outcome.error
     assert "retries" in outcome.error
+    assert not outcome.by_script
 
 
 def test_a_lost_run_is_an_error_that_says_so(there: There) -> None:

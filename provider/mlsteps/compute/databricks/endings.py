@@ -60,6 +60,11 @@ def phase(run: Mapping[str, Any]) -> str:
     return f"{life}: {message}" if message else life
 
 
+def took_too_long(run: Mapping[str, Any]) -> bool:
+    """Whether it was stopped at its time limit."""
+    return str(run.get("state", {}).get("result_state")) == "TIMEDOUT"
+
+
 def why_failed(run: Mapping[str, Any], output: Mapping[str, Any]) -> str | None:
     """What went wrong with a run that has ended; None if nothing did.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.databricks.api import Databricks
 from mlsteps.compute.databricks.code import uploaded
-from mlsteps.compute.databricks.endings import has_ended, phase, task_run, why_failed
+from mlsteps.compute.databricks.endings import has_ended, phase, task_run, took_too_long, why_failed
 from mlsteps.compute.databricks.outputs import manifests_of, missing
 from mlsteps.compute.databricks.parameters import JobValues, PortUrl
 from mlsteps.compute.databricks.request import idempotency_token, submit_request
@@ -173,6 +173,8 @@ def _outcome(databricks: Databricks, job: StepJob, run: dict[str, Any], watcher:
             watcher.on_line(stream, line)
     environment = {"databricks_run_id": run.get("run_id"), "run_page_url": run.get("run_page_url")}
     error = why_failed(run, output)
+    # The place in the code is known of what the code raised, and not of a cluster that went away below it.
+    by_script = error is not None and (bool(trace) or took_too_long(run))
     if error is not None and watcher.stopped:
         error = "The run was canceled because its task was stopped."
     manifests = manifests_of(job.outputs) if error is None else {}
@@ -190,6 +192,7 @@ def _outcome(databricks: Databricks, job: StepJob, run: dict[str, Any], watcher:
         stdout_tail=tuple(printed[-_TAIL:]),
         stderr_tail=tuple(trace[-_TAIL:]),
         missing_outputs=tuple(port.name for port in lacking),
+        by_script=by_script or bool(lacking),
     )
 
 
