@@ -49,20 +49,15 @@ class Channel:
 
     def add_module(self, name: str, version: str, *depends: str, build: str = "py_0", more: str = "") -> Path:
         """Add a package of Python's for all platforms, with one module and its metadata."""
-        info = f"site-packages/{name}-{version}.dist-info"
-        return self.add(
-            name,
-            version,
-            build,
-            depends=("python", *depends),
-            noarch="python",
-            files={
-                f"site-packages/{name}.py": f"__version__ = {version!r}\n{more}",
-                f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-                f"{info}/INSTALLER": "conda\n",
-                f"{info}/RECORD": f"{name}.py,,\n{info}/METADATA,,\n{info}/INSTALLER,,\n{info}/RECORD,,\n",
-            },
-        )
+        info = f"{name}-{version}.dist-info"
+        files = {
+            f"{name}.py": f"__version__ = {version!r}\n{more}",
+            f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+            f"{info}/INSTALLER": "conda\n",
+        }
+        files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in (*files, f"{info}/RECORD"))
+        in_place = {f"site-packages/{path}": text for path, text in files.items()}
+        return self.add(name, version, build, depends=("python", *depends), noarch="python", files=in_place)
 
     def add(
         self,

@@ -176,6 +176,14 @@ def test_the_lock_says_it_all_and_serves_other_machines(place: Place) -> None:
     assert statistics.median(seconds() for _ in range(5)) < 0.1
 
 
+def test_pip_replaces_a_conda_package_only_where_it_asks_for_another_version(place: Place) -> None:
+    assert place.lock(place.plan("gribtool", pip=("helper>=1",))).packages == ()
+    plan = place.plan("gribtool", pip=("helper==2.0",))
+    assert place.lock(plan).packages == ("helper==2.0",)
+    packages = place.python(plan).parent.parent.glob("lib/python*/site-packages/helper-*.dist-info")
+    assert [folder.name for folder in packages] == ["helper-2.0.dist-info"]
+
+
 def test_the_key_counts_versions_builds_and_files(place: Place) -> None:
     plan = place.plan("gribtool")
 

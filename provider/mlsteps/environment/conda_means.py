@@ -206,22 +206,37 @@ def _resolve_beside(
 ) -> tuple[str, ...]:
     """The pip packages: what they need of the conda packages is as it is there, and not installed twice.
 
-    A package that is listed under ``pip:`` itself comes from the index.
+    A package that is listed under ``pip:`` itself in another version comes from the index.
     """
     if not wanted.requirements:
         return ()
-    asked = {requirement_name(item) for item in wanted.requirements}
-    there = {requirement_name(pip_name(item.name)): item for item in conda if item.is_python_package}
-    there = {name: item for name, item in there.items() if name not in asked}
+    there = {
+        requirement_name(pip_name(item.name)): item.version
+        for item in conda
+        if item.is_python_package and _is_pip_version(item.version)
+    }
+    for requirement in wanted.requirements:
+        if not _allows(requirement, there.get(requirement_name(requirement), "")):
+            there.pop(requirement_name(requirement), None)
     lock = resolve_on_index(
         PythonEnvironmentSpec(python, wanted.requirements, spec.options),
         python,
         on_line,
         secrets,
         timeout,
-        [f"{name}=={item.version}" for name, item in there.items() if _is_pip_version(item.version)],
+        [f"{name}=={version}" for name, version in there.items()],
     )
     return tuple(line for line in lock.packages if requirement_name(line) not in there)
+
+
+def _allows(requirement: str, version: str) -> bool:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        parsed = Requirement(requirement.partition(" --hash=")[0])
+    except InvalidRequirement:  # a bare URL
+        return False
+    return bool(version) and parsed.url is None and parsed.specifier.contains(version, prereleases=True)
 
 
 def _is_pip_version(version: str) -> bool:
