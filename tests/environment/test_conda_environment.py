@@ -129,7 +129,8 @@ def place(tmp_path: Path) -> Place:
 
 def test_a_script_runs_with_what_the_index_does_not_have(place: Place) -> None:
     bench = Bench(place.root / "bench")
-    asked = place.asking("gribtool=2", "helper", pip=("tinyone",))
+    place.channel.add("libgcc-ng", "13", files={"lib/libgcc.txt": "no Python package\n"})
+    asked = place.asking("gribtool=2", "helper", "libgcc-ng", pip=("tinyone",))
     outcome = bench.run(SCRIPT, run_configuration=RunConfiguration(conda_dependencies=asked))
     assert outcome.error is None, bench.lines
     (line,) = [line for stream, line in bench.lines if stream == "stdout"]
@@ -142,6 +143,8 @@ def test_a_script_runs_with_what_the_index_does_not_have(place: Place) -> None:
     assert prefix.startswith(str(place.root / "bench" / "environments"))
     told = [line for stream, line in bench.lines if stream == "environment"]
     assert sum("cannot serve conda package 'gribtool=2'" in line for line in told) == 1
+    assert not any("is left out" in line for line in told)
+    assert outcome.environment["packages"]["libgcc-ng"].startswith("13=0 ")
     assert outcome.environment["packages"]["gribtool"].startswith("2.1=py_0 sha256:")
 
     bench.lines.clear()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mlsteps.environment.lock import EnvironmentLock
 from mlsteps.environment.plan import EnvironmentKind, EnvironmentPlan, EnvironmentSource, plan_environment
+from mlsteps.environment.resolution import is_left_out
 from mlsteps.environment.venv import VirtualEnvironments
 from mlsteps.exceptions import RunConfigurationException
 
@@ -42,7 +43,8 @@ def python_for(
     tell = on_line or _log.info
     plan = source if isinstance(source, EnvironmentPlan) else plan_environment(source)
     for note in plan.notes:
-        tell(note)
+        if lock is None or not lock.conda or not is_left_out(note):
+            tell(note)
     if plan.kind is EnvironmentKind.INTERPRETER:
         return _named_interpreter(str(plan.interpreter))
     if plan.kind is EnvironmentKind.CONTAINER:

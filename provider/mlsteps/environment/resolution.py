@@ -16,6 +16,8 @@ from mlsteps.environment.spec import PythonEnvironmentSpec
 _log = logging.getLogger(__name__)
 _logged: set[str] = set()
 
+_LEFT_OUT = "conda package"  # how a note about one begins
+
 # pip and its kind are the builder's choice; a script that needs one lists it among its pip packages
 _INSTALLERS = frozenset({"pip", "uv"})
 
@@ -63,11 +65,11 @@ def python_spec(dependencies: CondaDependencies) -> ResolvedPython:
             requirements.append(package.requirement)
         else:
             notes.append(
-                f"conda package {entry!r} is left out: it is not a Python package. Wheels bring the "
+                f"{_LEFT_OUT} {entry!r} is left out: it is not a Python package. Wheels bring the "
                 "libraries they need; if the script needs more than that, run the step in a container image."
             )
     for note in notes:
-        _log_once(note, logging.WARNING if note.startswith("conda package") else logging.INFO)
+        _log_once(note, logging.WARNING if is_left_out(note) else logging.INFO)
     spec = PythonEnvironmentSpec(
         dependencies.get_python_version(),
         tuple(requirements),
@@ -83,6 +85,11 @@ def _conda_spec(
     if not packages:
         return None
     return CondaSpec(tuple(dependencies.channel_urls(secrets)), tuple(packages), requirements)
+
+
+def is_left_out(note: str) -> bool:
+    """Return whether a note says that a conda package is left out; by conda's means it is installed."""
+    return note.startswith(_LEFT_OUT)
 
 
 def is_sdk_package(requirement: str) -> bool:
