@@ -11,6 +11,7 @@ from bench.containers import containers
 from bench.dag_files import write_dag_file
 from bench.launcher_data import launcher_data
 from bench.listings import listings
+from bench.pods import pods
 from bench.processes import probe
 from servers.docker_engine import DockerEngine
 
@@ -116,3 +117,17 @@ def test_a_job_in_a_container_takes_little_longer_than_docker_run(
     for job in jobs:
         assert set(job.details) == {"docker run", "DockerCompute"}
         assert job.value < 2
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("docker")
+@pytest.mark.timeout(300)
+def test_a_job_in_a_pod_takes_little_longer_than_a_bare_pod(
+    tmp_path: Path, docker_engine: DockerEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.url)
+    monkeypatch.delenv("BENCH_KUBECONFIG", raising=False)
+    [job] = pods(tmp_path, 2, lambda text: None)
+    assert job.what == "a job in a pod, on a double of a cluster"
+    assert set(job.details) == {"bare pod", "KubernetesCompute"}
+    assert job.value < 4

@@ -17,7 +17,8 @@ from mlsteps.launcher.result import JobResult
 if TYPE_CHECKING:
     from mlsteps.compute.staged.report import Report
 
-_POLL_SECONDS = 1.0
+# Often at first, so that a short job is not mostly a wait.
+_FIRST_POLL_SECONDS, _POLL_SECONDS, _SLOWER = 0.2, 1.0, 0.05
 _EVENT_SECONDS = 3.0
 # The launcher is asked to end the script and has until then; Airflow kills a task five seconds after asking.
 _PATIENCE = 4.0
@@ -44,7 +45,7 @@ class FollowedPod:
         """
         log = PodLog(self._cluster, self._name, watcher)
         follows = False
-        told = 0.0
+        told, began = 0.0, time.monotonic()
         watcher.stop_with(self._ask)
         try:
             while True:
@@ -68,7 +69,8 @@ class FollowedPod:
                         self._report.tell_events(watcher)
                 if supervisor_is_gone(watcher):
                     watcher.stop()
-                self._wake.wait(_POLL_SECONDS)
+                waited = time.monotonic() - began
+                self._wake.wait(min(_POLL_SECONDS, _FIRST_POLL_SECONDS + waited * _SLOWER))
                 self._wake.clear()
         finally:
             watcher.stop_with(None)
