@@ -300,6 +300,8 @@ def test_what_cannot_be_is_told_before_a_container_starts(containers: Make, tmp_
         ({"user": "root"}, "user is 'uid:gid' in numbers"),
         ({"input_cache_gb": "1"}, "input_cache_gb is a number of gigabytes"),
         ({"pull": "sometimes"}, "pull is one of missing, always, never"),
+        ({"shared_disk": "no"}, "shared_disk is true or false, or left out, got 'no'"),
+        ({"max_hours": 200}, "max_hours is a number above 0 and at most 160, got 200"),
     ):
         with pytest.raises(ComputeTargetException, match=told):
             DockerCompute("d", **settings)  # type: ignore[arg-type]
@@ -310,7 +312,16 @@ def test_what_cannot_be_is_told_before_a_container_starts(containers: Make, tmp_
 
 
 def test_settings_make_the_same_target_again() -> None:
-    target = DockerCompute("d", cpus=1.5, memory="2g", gpus="all", mounts=["/a:/b:ro"], pull="always")
+    target = DockerCompute(
+        "d",
+        cpus=1.5,
+        memory="2g",
+        gpus="all",
+        mounts=["/a:/b:ro"],
+        pull="always",
+        shared_disk=False,
+        max_hours=48,
+    )
     described = dict(target.describe())
     assert described == {
         "type": "docker",
@@ -320,6 +331,8 @@ def test_settings_make_the_same_target_again() -> None:
         "gpus": "all",
         "mounts": ["/a:/b:ro"],
         "pull": "always",
+        "shared_disk": False,
+        "max_hours": 48,
     }
     again = create_compute_target(described.pop("name"), described)
     assert repr(again) == repr(target)

@@ -53,7 +53,7 @@ class DockerCompute(ComputeTarget):
     :param push_to: A repository that made images are pushed to, for workers with other engines.
     :param input_cache_gb: How much of what was fetched is kept for other steps, in 10^9 bytes.
     :param shared_disk: Whether the engine sees the worker's folders at the same paths, so that they can be
-        mounted. Default: found out, once for each worker and engine. ``False`` lets data go straight between
+        mounted. Default: found out. ``False`` lets data go straight between
         the storage account and the container also where they could be.
     :param max_hours: How long a job may last for which nothing is mounted; at most 160.
     :raises ComputeTargetException: a setting is unusable.
@@ -86,7 +86,7 @@ class DockerCompute(ComputeTarget):
         where = f"Compute target {name!r}"
         if pull not in _PULL:
             raise ComputeTargetException(f"{where}: pull is one of {', '.join(_PULL)}, got {pull!r}.")
-        if shared_disk not in (None, True, False):
+        if not isinstance(shared_disk, (bool, type(None))):
             raise ComputeTargetException(
                 f"{where}: shared_disk is true or false, or left out, got {shared_disk!r}."
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import secrets
@@ -23,19 +22,20 @@ _FILE = "token"
 
 
 def shares_disk(engine: DockerClient, image: str, folder: Path, kept: Path) -> bool:
-    """Whether what is in ``folder`` here is there as well, at the same path. Asked once; the answer is kept.
+    """Whether what is in ``folder`` here is there as well, at the same path.
+
+    A yes is kept; a no may be a mount that somebody forgot, and is asked for again.
 
     :param image: Some image that the engine has; it is not run.
-    :param kept: A folder of this machine for the answer.
+    :param kept: A folder of this machine for that.
     """
-    asked = f"{engine.info()['ID']}\0{socket.gethostname()}\0{folder.absolute()}"
-    store, name = FolderStore(kept), f"engines/{hashlib.sha256(asked.encode()).hexdigest()}.json"
-    with contextlib.suppress(OSError, ValueError):
-        known = json.loads(store.read(name))
-        if isinstance(known, bool):
-            return known
+    asked = f"{engine.info().get('ID')}\0{socket.gethostname()}\0{folder.absolute()}"
+    store, name = FolderStore(kept), f"engines/{hashlib.sha256(asked.encode()).hexdigest()}"
+    if store.stat(name) is not None:
+        return True
     found = _sees(engine, image, folder)
-    store.write(name, json.dumps(found).encode(), durable=False)
+    if found:
+        store.write(name, b"sees the same folders", durable=False)
     return found
 
 

@@ -14,7 +14,7 @@ from mlsteps.compute.staged import StagedJob, StagingArea
 from mlsteps.compute.staged.area import LONGEST_SIGNATURE, home_of, step_label
 from mlsteps.compute.staged.event_tail import EventTail
 from mlsteps.compute.staged.layout import Layout
-from mlsteps.exceptions import MlstepsException
+from mlsteps.exceptions import ComputeTargetException, MlstepsException
 from mlsteps.launcher.result import JobResult
 
 ROOT = "/mlsteps"
@@ -27,7 +27,15 @@ def run_staged(run: EngineJob) -> JobOutcome:
 
     :raises ComputeTargetException: no store of the job is on an account that hands data over.
     """
-    home = home_of(run.job, run.target.name)
+    try:
+        home = home_of(run.job, run.target.name)
+    except ComputeTargetException as error:
+        if run.target.shared_disk is not None:
+            raise
+        raise ComputeTargetException(
+            f"{error} Or let the engine see the worker's folders at the same paths; where it does, and this "
+            f"was not found out, set shared_disk: true."
+        ) from None
     # Of this try alone, and of this attempt: what one of the same name left is nobody's result.
     area = StagingArea.of_job(home, f"{run.job.id}\0{uuid4().hex}")
     step = step_label(run.job, area)
