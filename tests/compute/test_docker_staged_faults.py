@@ -24,6 +24,7 @@ from mlsteps.cli.azurite import Azurite
 from mlsteps.compute.docker import staged_run
 from mlsteps.compute.docker.container import JOB_LABEL
 from mlsteps.compute.staged import StagedJob
+from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.exceptions import ComputeTargetException, MlstepsException
 from mlsteps.launcher.places import WebLimits
 from servers.azurite import azurite, blob_store
@@ -215,4 +216,23 @@ def test_a_full_disk_fails_the_try_and_says_so(jobs: StagedJobs, tmp_path: Path,
         outcome = small.run("pass", "staging", inputs=(small.reads("big", "data/big"),))
         assert outcome.error is not None and "does not fit on the disk" in outcome.error
     assert (jobs.containers(), jobs.areas()) == ([], [])
+    jobs.check_next()
+
+
+def test_a_stop_while_data_passes_through_the_worker_leaves_the_rest_out(
+    jobs: StagedJobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied: list[str] = []
+
+    def stop_and_copy(self: AzureBlobStore, source: Path, path: str) -> None:
+        copied.append(path)
+        jobs.bench.watcher.stop()
+
+    monkeypatch.setattr(AzureBlobStore, "put_file", stop_and_copy)
+    for number in range(100):
+        jobs.bench.put(f"data/{number}", "x")
+    outcome = jobs.run("print('on')", "first", inputs=(jobs.bench.reads("data", "data"),))
+    assert outcome.error == "The script was stopped because its task was."
+    assert len(copied) <= 8 and ("stdout", "on") not in jobs.bench.lines
+    monkeypatch.undo()
     jobs.check_next()

@@ -27,6 +27,7 @@ def signed_input(
     place: Place,
     seconds: float,
     tell: Callable[[str], None],
+    stopped: Callable[[], bool] = lambda: False,
 ) -> InputSpec:
     """An input as it is listed now, each file with an address that opens this one and nothing else.
 
@@ -36,6 +37,7 @@ def signed_input(
     :param area, place: The staging area, and how the job reaches it.
     :param seconds: How long addresses are good.
     :param tell: Called with a line where data has to pass through this machine.
+    :param stopped: When it says so, what has not been copied is left out: the job will not start.
     :raises DataNotFoundException: nothing is there.
     """
     single = port.store.stat(port.path)
@@ -46,7 +48,7 @@ def signed_input(
         checked_name(info.below(port.path), name_of(port, info))
     first = port.store.signed_url(listed[0].path, seconds) if listed else None
     if first is None:
-        files = _copied(port, listed, area, place, tell)
+        files = _copied(port, listed, area, place, tell, stopped)
     else:
         files = tuple(_signed(port, info, seconds) for info in listed)
     kind = "directory" if single is None else "file"
@@ -60,7 +62,12 @@ def _signed(port: JobInput, info: FileInfo, seconds: float) -> InputFile:
 
 
 def _copied(
-    port: JobInput, listed: list[FileInfo], area: Store, place: Place, tell: Callable[[str], None]
+    port: JobInput,
+    listed: list[FileInfo],
+    area: Store,
+    place: Place,
+    tell: Callable[[str], None],
+    stopped: Callable[[], bool],
 ) -> tuple[InputFile, ...]:
     size = decimal(sum(info.size for info in listed))
     tell(
@@ -71,7 +78,9 @@ def _copied(
     def copy(info: FileInfo) -> InputFile:
         name = f"inputs/{port.name}/{info.below(port.path)}".rstrip("/")
         here = port.store.local_path(info.path)
-        if here is not None:
+        if stopped():
+            pass
+        elif here is not None:
             area.put_file(here, name)
         else:
             import tempfile

@@ -148,6 +148,7 @@ class StagedJob:
                 place,
                 self._seconds,
                 lambda line: watcher.on_line("inputs", line),
+                lambda: watcher.stopped,
             )
             for port in self.job.inputs
             if not layout.reads_in_place(port)
