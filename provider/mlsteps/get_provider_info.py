@@ -24,7 +24,10 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": _INTEGRATION, "python-modules": ["mlsteps.steps.python_script_step"]}
         ],
         "sensors": [{"integration-name": _INTEGRATION, "python-modules": ["mlsteps.sensors.reuse"]}],
-        "extra-links": ["mlsteps.steps.reuse_link.ReusedFromLink"],
+        "extra-links": [
+            "mlsteps.steps.reuse_link.ReusedFromLink",
+            "mlsteps.steps.databricks_link.DatabricksRunLink",
+        ],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["mlsteps.hooks.workspace"]}],
         "connection-types": [_WORKSPACE_CONNECTION, _DATASTORE_CONNECTION],
         "asset-uris": [

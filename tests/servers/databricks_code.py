@@ -1,6 +1,7 @@
 """The code of runs on the tests' double of Databricks: really run, by this Python, in a process of its own.
 
-``dbutils.widgets.get`` and ``dbutils.notebook.exit`` are there, and nothing else of ``dbutils``; no Spark.
+``dbutils.widgets.get``, ``getArgument`` and ``dbutils.notebook.exit`` are there; nothing else of ``dbutils``,
+and no Spark.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Notebook:
         raise Exit
 names = {"__name__": "__main__", "__file__": str(file)}
 if kind == "notebook":
+    names["getArgument"] = Widgets().get
     names["dbutils"] = types.SimpleNamespace(widgets=Widgets(), notebook=Notebook())
 else:
     sys.argv = [str(file), *given]

@@ -17,6 +17,7 @@ from mlsteps.environment import PyPiLibrary
 from mlsteps.local_airflow import FinishedRun
 from mlsteps.reuse.compare import compare
 from mlsteps.reuse.key import Key
+from mlsteps.steps.databricks_link import DatabricksRunLink
 from mlsteps.steps.keys import KeyedStep, KeyMaker
 from mlsteps.steps.resolving import resolve
 from mlsteps.triggers.claimed import ClaimedTrigger
@@ -86,6 +87,13 @@ def test_data_passes_both_ways_and_an_unchanged_notebook_is_reused(
     waited: list[str] = []
     waiting = ClaimedTrigger.run
     monkeypatch.setattr(ClaimedTrigger, "run", lambda self: waited.append(self.classpath) or waiting(self))
+    pages: list[str] = []
+    get_link = DatabricksRunLink.get_link
+    monkeypatch.setattr(
+        DatabricksRunLink,
+        "get_link",
+        lambda *given, **key: pages.append(get_link(*given, **key)) or pages[-1],
+    )
     databricks.start_seconds = 0.2
     value = "a;b=c 'd' \"e\"\nf"
     finished = run_of(project, {"end": value})
@@ -95,6 +103,7 @@ def test_data_passes_both_ways_and_an_unchanged_notebook_is_reused(
     assert (project.output(record, "clean") / "t").read_text() == f"ABC{value}"
     assert record.where["compute"]["type"] == "databricks"
     assert record.environment["databricks_run_id"] == 101
+    assert set(pages) == {record.environment["run_page_url"]}
     (request,) = databricks.submitted
     parameters = request["tasks"][0]["notebook_task"]["base_parameters"]
     assert parameters["end"] == parameters["AML_PARAMETER_end"] == value
@@ -159,6 +168,24 @@ def test_a_notebook_counts_by_what_is_in_it(project: Project, databricks: Databr
     assert steps_key(project, {}) != before
     databricks.files.put("/Shared/clean", NOTEBOOK)
     assert steps_key(project, {}) == before
+
+
+def test_a_script_counts_by_what_is_in_it(project: Project, databricks: DatabricksDouble) -> None:
+    for path in ("dbfs:/s.py", "/Shared/s.py"):
+        script = {"notebook_path": None, "python_script_path": path}
+        databricks.files.put(path, "pass")
+        before = steps_key(project, script)
+        databricks.files.put(path, "pass # x")
+        assert steps_key(project, script) != before
+    name = project.script("up.py")
+    uploaded = {"notebook_path": None, "python_script_name": name, "source_directory": project.source}
+    before = steps_key(project, uploaded)
+    project.script("beside.py", "x = 1")
+    assert steps_key(project, uploaded) != before
+    alone = {**uploaded, "source_files": [name]}
+    before = steps_key(project, alone)
+    project.script("beside.py", "x = 2")
+    assert steps_key(project, alone) == before
 
 
 def test_a_change_is_told_in_words(project: Project, databricks: DatabricksDouble) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import TriggerRule, XComArg
+from airflow.sdk import BaseOperatorLink, TriggerRule, XComArg
 
 from mlsteps.compat import (
     TaskDeferralError,
@@ -110,7 +110,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
 
     template_fields: Sequence[str] = ("arguments", "script_params", "upstream_outputs")
     ui_color = "#dbeafe"
-    operator_extra_links = (ReusedFromLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (ReusedFromLink(),)
 
     step_type: ClassVar[str] = "PipelineStep"
 

@@ -21,6 +21,7 @@ from mlsteps.environment.databricks import (
 from mlsteps.exceptions import StepDefinitionError
 from mlsteps.steps.base import PipelineStep
 from mlsteps.steps.databricks_checks import checked_task, code_arguments, refuse_shared_names
+from mlsteps.steps.databricks_link import DatabricksRunLink
 from mlsteps.steps.script_names import is_outside, pattern_of
 
 if TYPE_CHECKING:
@@ -88,8 +89,11 @@ class DatabricksStep(PipelineStep):
 
     step_type: ClassVar[str] = "DatabricksStep"
     has_environment_of_its_own = True
+    operator_extra_links = (*PipelineStep.operator_extra_links, DatabricksRunLink())
 
     databricks_task: DatabricksTask
+    # Of the run's page, once it is known.
+    run_page_url: str
 
     def __init__(
         self,
@@ -160,7 +164,7 @@ class DatabricksStep(PipelineStep):
             permit_cluster_restart,
         )
         task = checked_task(given, cluster)
-        self.__dict__.update(databricks_task=task)
+        self.__dict__.update(databricks_task=task, run_page_url="")
         self._declare(
             name=name,
             inputs=inputs,
@@ -221,7 +225,7 @@ class DatabricksStep(PipelineStep):
         """
         target = super().resolve_compute_target(workspace)
         if isinstance(target, DatabricksCompute):
-            return target.for_task(self.databricks_task)
+            return target.for_task(self.databricks_task, self._keep_page)
         raise StepDefinitionError(
             self.name,
             "compute_target",
@@ -229,3 +233,6 @@ class DatabricksStep(PipelineStep):
             f"Add one to workspace.yaml: compute_targets: {{dbx: {{type: {DatabricksCompute.kind}, "
             f"databricks_conn_id: ...}}}}",
         )
+
+    def _keep_page(self, url: str) -> None:
+        self.__dict__["run_page_url"] = url

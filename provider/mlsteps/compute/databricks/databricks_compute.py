@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from mlsteps.compute.base import ComputeTarget
@@ -97,11 +97,16 @@ class DatabricksCompute(ComputeTarget):
             f"python_script_name= for a script, or give this step another compute target."
         )
 
-    def for_task(self, task: DatabricksTask) -> DatabricksTaskTarget:
-        """What runs one task here."""
+    def for_task(
+        self, task: DatabricksTask, tell_page: Callable[[str], None] = lambda url: None
+    ) -> DatabricksTaskTarget:
+        """What runs one task here.
+
+        :param tell_page: Called with the address of the run's page.
+        """
         from mlsteps.compute.databricks.on_task import DatabricksTaskTarget
 
-        return DatabricksTaskTarget(self, task)
+        return DatabricksTaskTarget(self, task, tell_page)
 
     # As in SDK v1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,13 +20,20 @@ class DatabricksTaskTarget(ComputeTarget):
 
     :param target: Where.
     :param task: What.
+    :param tell_page: Called with the address of the run's page.
     """
 
     kind = DatabricksCompute.kind
     type = DatabricksCompute.type
 
-    def __init__(self, target: DatabricksCompute, task: DatabricksTask) -> None:
+    def __init__(
+        self,
+        target: DatabricksCompute,
+        task: DatabricksTask,
+        tell_page: Callable[[str], None] = lambda url: None,
+    ) -> None:
         super().__init__(target.name)
+        self._tell_page = tell_page
         self.target = target
         self.task = task
 
@@ -53,4 +60,4 @@ class DatabricksTaskTarget(ComputeTarget):
         """
         from mlsteps.compute.databricks.running import run_there
 
-        return run_there(self.target, self.task, job, watcher)
+        return run_there(self.target, self.task, job, watcher, self._tell_page)

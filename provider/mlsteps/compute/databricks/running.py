@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,15 @@ _TAIL = 50
 
 
 def run_there(
-    target: DatabricksCompute, task: DatabricksTask, job: StepJob, watcher: JobWatcher
+    target: DatabricksCompute,
+    task: DatabricksTask,
+    job: StepJob,
+    watcher: JobWatcher,
+    tell_page: Callable[[str], None],
 ) -> JobOutcome:
     """Run a task, or go on with the run that an earlier call for the same job has started.
 
+    :param tell_page: Called with the address of the run's page.
     :raises JobSuspended: it was started, and the triggerer is to wait for it.
     :raises ComputeTargetException: it could not be started, or not be asked for any more.
     """
@@ -54,6 +60,7 @@ def run_there(
     with watcher.phase("submit"):
         run_id = databricks.submit(request)
     run = databricks.run(run_id)
+    tell_page(str(run.get("run_page_url") or ""))
     deferrable = target.deferrable if task.deferrable is None else task.deferrable
     # A triggerer that has waited and could not to the end would not another time.
     if not has_ended(run) and deferrable and not job.resumed and not watcher.stopped:
