@@ -43,6 +43,8 @@ ARGS ?=
 BOOTSTRAP = @command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) was not found; a Python 3.10 to 3.13 is needed" >&2; exit 1; }; \
 	$(PYTHON) -E -S .ci/bootstrap.py $(PYTHON_OPTION)
 BIN := .venv/bin
+# Set in many containers, it makes every process compile Airflow anew: two seconds of a processor, hundreds of times.
+unexport PYTHONDONTWRITEBYTECODE
 # Found by name: airflow standalone and the tests start "airflow", "mlsteps" and "uv".
 RUN := PATH="$(CURDIR)/$(BIN):$$PATH"
 PYTEST_OPTIONS := -n $(JOBS) --dist loadgroup
