@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,15 @@ def empty_dag_bag(folder: str) -> Any:
 def sync_dag_bag(bag: Any, bundle_name: str) -> None:
     """Make the metadata database know the DAGs of ``bag``."""
     _dag_bag_module().sync_bag_to_db(bag, bundle_name, None)
+
+
+def share_api_server() -> None:
+    """Let all tasks that run in this process use one API server; until 3.2 each makes its own, in seconds."""
+    from airflow.sdk.execution_time import supervisor
+
+    make = supervisor.in_process_api_server
+    if not hasattr(make, "cache_clear"):
+        supervisor.in_process_api_server = cache(make)
 
 
 @contextmanager

@@ -61,8 +61,9 @@ def quieten() -> None:
 def run_dag(dag: DAG, conf: Mapping[str, Any] | None = None) -> FinishedRun:
     """Run a DAG to its end, here and now, one task after the other."""
     ensure_database()
-    from mlsteps.compat import empty_dag_bag, sync_dag_bag
+    from mlsteps.compat import empty_dag_bag, share_api_server, sync_dag_bag
 
+    share_api_server()
     with tempfile.TemporaryDirectory() as nothing, _own_bundle(nothing):
         from airflow.models.dagbundle import DagBundleModel
         from airflow.utils.session import create_session
