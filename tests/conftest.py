@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ordering import arrange
 from servers import docker_engine as docker_servers
 from servers.docker_engine import docker_engine
 from servers.image_registry import image_registry, open_registry
@@ -54,23 +55,7 @@ _AIRFLOW_HOME = _isolate_airflow()
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one file on one worker, and all that start servers on the same one.
-
-    That holds with ``--dist loadgroup``. Module fixtures are made once, and servers do not fight for the
-    machine.
-    """
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            group = "e2e" if item.get_closest_marker("e2e") else item.nodeid.partition("::")[0]
-            item.add_marker(pytest.mark.xdist_group(group))
-    # Long ones first, so that no worker is left alone with one at the end. Those that need Docker last, as
-    # the first time it takes a while to have an engine.
-    items.sort(key=lambda item: (docker_servers.needs_docker(item), not _is_long(item)))
-
-
-def _is_long(item: pytest.Item) -> bool:
-    marker = item.get_closest_marker("timeout")
-    return marker is not None and bool(marker.args) and marker.args[0] >= 400
+    arrange(items)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
