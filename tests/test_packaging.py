@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from configparser import ConfigParser
 from email.parser import Parser
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -27,7 +28,6 @@ from mlsteps.get_provider_info import get_provider_info
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "provider" / "mlsteps"
 CONSTRAINTS = sorted((ROOT / ".ci" / "constraints").glob("airflow-*.txt"))
-BIN = Path(sys.executable).parent
 
 # What runs beside a user's script, in any Python from 3.9 on and with nothing installed.
 BESIDE_THE_SCRIPT = sorted(
@@ -141,35 +141,54 @@ def test_provider_info_names_modules_that_exist() -> None:
 @pytest.mark.slow
 @pytest.mark.smoke
 def test_airflow_lists_the_provider_its_connection_its_options_and_its_plugin(tmp_path: Path) -> None:
-    providers = _airflow(tmp_path, "providers", "list", "--output", "json")
-    (ours,) = (item for item in json.loads(providers) if item["package_name"] == "airflow-provider-mlsteps")
+    providers, hooks, plugins, home = _airflow(
+        tmp_path,
+        "providers list --output json",
+        "providers hooks --output json",
+        "plugins --output json",
+        "config get-value mlsteps home",
+    )
+    (ours,) = (p for p in _json(providers) if p["package_name"] == "airflow-provider-mlsteps")
     assert ours["version"] == mlsteps.__version__
-
-    hooks = json.loads(_airflow(tmp_path, "providers", "hooks", "--output", "json"))
-    (ours,) = (item for item in hooks if item["connection_type"] == "mlsteps")
+    (ours,) = (hook for hook in _json(hooks) if hook["connection_type"] == "mlsteps")
     assert ours["class"] == "mlsteps.hooks.workspace.WorkspaceHook"
-
-    plugins = _airflow(tmp_path, "plugins", "--output", "json")
-    assert "mlsteps" in {item["name"] for item in json.loads(plugins)}
-
-    home = _airflow(tmp_path, "config", "get-value", "mlsteps", "home")
+    assert "mlsteps" in {plugin["name"] for plugin in _json(plugins)}
     assert home.strip().splitlines()[-1] == f"{tmp_path}/mlsteps"
 
 
-def _airflow(home: Path, *arguments: str) -> str:
-    """Output of an ``airflow`` command in a home of its own."""
+# What the "airflow" command does, for one command after the other.
+AIRFLOW = """
+import sys
+from airflow.__main__ import main
+
+for command in sys.argv[1:]:
+    sys.argv = ["airflow", *command.split()]
+    main()
+    print("=" * 80, flush=True)
+"""
+
+
+def _airflow(home: Path, *commands: str) -> list[str]:
+    """Output of each ``airflow`` command, in a home of its own; one process for all, as one takes seconds."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
     environ |= {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-        "PATH": f"{BIN}{os.pathsep}{environ['PATH']}",
     }
-    result = subprocess.run(["airflow", *arguments], capture_output=True, text=True, env=environ, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", AIRFLOW, *commands], capture_output=True, text=True, env=environ, timeout=120
+    )
     assert result.returncode == 0, result.stdout + result.stderr
+    outputs = result.stdout.split("=" * 80 + "\n")
+    assert outputs.pop() == ""
+    return outputs
+
+
+def _json(output: str) -> Any:
     # Warnings come first on some versions; the answer starts a line.
-    start = re.search(r"^\[\s*(\{|\]|$)", result.stdout, re.MULTILINE) if "json" in arguments else None
-    return result.stdout[start.start() :] if start else result.stdout
+    start = re.search(r"^\[\s*(\{|\]|$)", output, re.MULTILINE)
+    return json.loads(output[start.start() :] if start else output)
 
 
 @pytest.mark.smoke
