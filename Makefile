@@ -73,9 +73,9 @@ test-all: venv-dev
 	$(RUN) $(BIN)/python -m pytest $(PYTEST_OPTIONS) $(ARGS)
 
 .PHONY: test-matrix
-test-matrix:  ## the tests marked "smoke" on every older Airflow, side by side: each has an environment of its own
+test-matrix:  ## the tests marked "smoke" on every older Airflow, side by side, one process each
 	@pids=; for version in $(OLDER_AIRFLOWS); do \
-		$(MAKE) --no-print-directory smoke-$$version & pids="$$pids $$!"; \
+		$(MAKE) --no-print-directory smoke-$$version JOBS=1 & pids="$$pids $$!"; \
 	done; \
 	status=0; for pid in $$pids; do wait $$pid || status=1; done; exit $$status
 
