@@ -46,7 +46,6 @@ def test_dags_of_a_file_in_the_order_it_defines_them(project: Project) -> None:
     assert [dag.dag_id for dag in load_dags(file)] == ["loaded_2", "loaded_1", "loaded_3"]
 
 
-@pytest.mark.smoke
 def _forget(file: Path) -> None:
     """Let the next load import the file anew, as a new process would."""
     for name, module in list(sys.modules.items()):
@@ -54,6 +53,7 @@ def _forget(file: Path) -> None:
             del sys.modules[name]
 
 
+@pytest.mark.smoke
 def test_pipeline_at_the_top_of_a_file_becomes_a_dag(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
