@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,17 +59,18 @@ def test_parsing_steps_costs_about_what_bash_operators_do(tmp_path: Path, style:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("style", ["steps", "pipeline"])
-@pytest.mark.parametrize("part", ["parse", "serialize"])
-def test_time_for_a_step_does_not_grow_with_the_pipeline(tmp_path: Path, style: str, part: str) -> None:
+def test_time_for_a_step_does_not_grow_with_the_pipeline(tmp_path: Path, style: str) -> None:
     """Ten times the steps cost ten times as much when linear, and up to a hundred times when quadratic."""
     few, many, limit = 400, 4000, 1.5
     files = {size: str(write_dag_file(tmp_path, style, size)) for size in (few, many)}
-
-    def growth() -> float:
-        found = {size: probe(tmp_path, "dag", file)[part] / size for size, file in files.items()}
-        return float(found[many] / found[few])
-
-    assert best_of_tries(growth, limit) <= limit
+    growth = {"parse": math.inf, "serialize": math.inf}
+    for _ in range(TRIES):
+        found = {size: probe(tmp_path, "dag", file) for size, file in files.items()}
+        for part, lowest in growth.items():
+            growth[part] = min(lowest, found[many][part] / many / (found[few][part] / few))
+        if max(growth.values()) <= limit:
+            break
+    assert max(growth.values()) <= limit, growth
 
 
 @pytest.mark.slow
