@@ -171,6 +171,19 @@ def test_a_run_that_was_left_too_early_is_stayed_with(there: There) -> None:
     assert len(there.double.submitted) == 1
 
 
+def test_the_next_try_ends_the_run_of_one_whose_worker_died(there: There) -> None:
+    task, settings = there.notebook(LONG), {"deferrable": True}
+    with pytest.raises(JobSuspended):  # and nobody comes back
+        there.run(task, settings=settings, step="step", id="step.1")
+    there.double.files.put("/Shared/nb", NOTEBOOK)
+    assert there.run(task, step="step", id="step.2").error is None
+    assert there.double.runs[101].told()["state"]["result_state"] == "CANCELED"
+    assert any("Run 101 of an earlier try" in line for line in there.printed("databricks"))
+    assert there.run(task, step="step", id="step.3").error is None
+    assert there.double.runs[102].told()["state"]["result_state"] == "SUCCESS"
+    assert not list(there.bench.store.list("mlsteps/databricks"))
+
+
 def test_a_lost_answer_does_not_start_a_second_run(there: There) -> None:
     there.double.lost_answers = [500]
     assert there.run(there.notebook("")).error is None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.databricks.api import Databricks
 from mlsteps.compute.databricks.code import uploaded
+from mlsteps.compute.databricks.earlier import EarlierTry
 from mlsteps.compute.databricks.endings import has_ended, phase, task_run, took_too_long, why_failed
 from mlsteps.compute.databricks.outputs import manifests_of, missing
 from mlsteps.compute.databricks.parameters import JobValues, PortUrl
@@ -55,10 +56,14 @@ def run_there(
     request = submit_request(target, task, values, _name(job, task), idempotency_token(job.id))
     if watcher.stopped:
         return _stopped(job)
+    earlier = EarlierTry(job)
     if not job.resumed:
         _check_cluster(databricks, task)
+        earlier.end(databricks, tell)
     with watcher.phase("submit"):
         run_id = databricks.submit(request)
+        if not job.resumed:
+            earlier.note(run_id)
     run = databricks.run(run_id)
     tell_page(str(run.get("run_page_url") or ""))
     deferrable = target.deferrable if task.deferrable is None else task.deferrable
@@ -68,6 +73,7 @@ def run_there(
         raise suspended(target, run_id, str(run.get("run_page_url") or ""))
     with watcher.phase("run"):
         run = _follow(databricks, target, run_id, run, watcher)
+    earlier.forget()
     return _outcome(databricks, job, run, watcher)
 
 
