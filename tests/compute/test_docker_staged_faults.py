@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -15,10 +16,12 @@ from compute.test_docker_faults import (
     FILL,
     OUTSIDE,
     SLOW,
+    WRITE,
     Jobs,
     kill_worker,
     own_engine,
     small_disk,
+    wait_for,
 )
 from mlsteps.cli.azurite import Azurite
 from mlsteps.compute.docker import staged_run
@@ -187,6 +190,24 @@ def test_a_stop_while_outputs_are_sent_ends_the_job_in_time(proxied: Proxied) ->
     assert time.monotonic() - began < 5
     assert jobs.store.stat("made/first") is None
     proxy.fault = lambda number, line: None
+    jobs.check_next()
+
+
+def test_a_stop_while_the_store_says_nothing_ends_the_job_in_time(proxied: Proxied) -> None:
+    jobs, proxy = proxied.jobs, proxied.proxy
+    end = jobs.begin(SLOW, step="step")
+    proxy.stalls = 6
+    proxy.fault = lambda number, line: "stall"
+    began = time.monotonic()
+    jobs.bench.watcher.stop()
+    assert end().error == "The script was stopped because its task was."
+    assert time.monotonic() - began < 5
+    assert jobs.containers() == []
+    proxy.fault = lambda number, line: None
+    assert jobs.store.stat("made/first") is None
+    jobs.run(WRITE, "again", step="step")  # finds what is left by the step
+    # A task's process would have ended; in this one they still wait for an answer.
+    wait_for(lambda: not any(thread.name == "in time" for thread in threading.enumerate()))
     jobs.check_next()
 
 
