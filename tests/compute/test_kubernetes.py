@@ -114,6 +114,9 @@ def test_settings_become_the_pods(pods: Make) -> None:
             "spec": {"containers": [{"name": "base"}], "schedulerName": "own"},
         },
     )
+    with pytest.raises(ComputeTargetException, match="trainer.*service_account names one of"):
+        one.run("")
+    one.cluster.service_accounts.add("trainer")
     one.cluster.node.labels["disk"] = "ssd"
     one.cluster.node.taints.append({"key": "gpu", "effect": "NoSchedule"})
     size = "import os; facts = os.statvfs('/dev/shm'); print(facts.f_blocks * facts.f_frsize >> 20)"
@@ -174,6 +177,11 @@ def test_an_image_that_nobody_has_is_named(pods: Make, deferrable: bool) -> None
 def test_a_pod_that_no_node_takes_is_explained(pods: Make) -> None:
     error = pods(cpus=64, startup_minutes=0.02).run("").error
     assert error is not None and "Insufficient cpu" in error and "Ask for less" in error
+
+
+def test_a_volume_claim_that_is_not_there_is_named(pods: Make) -> None:
+    error = pods(volumes={"/lake": {"claim": "lake"}}, startup_minutes=0.02).run("").error
+    assert error is not None and '"lake" not found' in error and "volumes names claims" in error
 
 
 def test_an_eviction_is_told(pods: Make) -> None:

@@ -174,4 +174,4 @@ def test_a_pod_that_does_not_reach_the_account_says_so(pods: Make, monkeypatch: 
     monkeypatch.setattr(StagedJob, "stage", elsewhere)
     error = one.run("").error
     assert error is not None and "the launcher cannot be fetched from http://127.0.0.1:9/" in error, error
-    assert "sig=" not in error
+    assert "sig=" not in error and "have to reach" in error

@@ -35,6 +35,7 @@ class KubernetesDouble(ThreadingHTTPServer):
         self.node = Node()
         self.forbidden: set[tuple[str, str]] = set()
         """Verb and resource, such as ``("create", "pods")``, that the user may not use."""
+        self.service_accounts = {"default"}
         self.requests: list[tuple[str, str]] = []
         self.created: list[Plain] = []
         """Every pod that was ever created, as it was asked for."""
@@ -82,6 +83,10 @@ class KubernetesDouble(ThreadingHTTPServer):
         name = manifest["metadata"]["name"]
         if manifest["spec"].get("initContainers"):
             raise Refusal(422, "the double has no init containers")
+        account = manifest["spec"].get("serviceAccountName") or "default"
+        if account not in self.service_accounts:
+            told = f'looking up service account {namespace}/{account}: serviceaccount "{account}" not found'
+            raise Refusal(403, f'pods "{name}" is forbidden: error {told}')
         with self._changes:
             if (namespace, name) in self._pods:
                 raise Refusal(409, f'pods "{name}" already exists')

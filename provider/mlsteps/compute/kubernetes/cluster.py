@@ -198,6 +198,8 @@ class Cluster:
             advice = " Its token or certificate has expired, or is another cluster's."
         elif error.status == 403 and "exceeded quota" in str(told):
             advice = " Ask for less (cpus, memory, gpus), or have the namespace's quota raised."
+        elif error.status == 403 and "serviceaccount" in str(told) and "not found" in str(told):
+            advice = " service_account names one of the pods' namespace."
         elif error.status == 403:
             advice = " Give its user the rights that the page on Kubernetes lists."
         elif error.status == 404:

@@ -22,6 +22,7 @@ _NO_CONTAINER = (
     "RunContainerError",
     "CrashLoopBackOff",
 )
+_NO_LAUNCHER = "the launcher cannot be fetched"
 _NO_PROGRAM = ("executable file not found", "no such file or directory")
 
 
@@ -70,12 +71,18 @@ def why_it_does_not_start(pod: Any, warnings: Sequence[str], patience: float) ->
     within = f"after {in_words(patience)} (startup_minutes)"
     for condition in pod.status.conditions or ():
         if condition.type == "PodScheduled" and condition.status == "False":
-            return (
-                f"No node of the cluster takes the pod, {within}: {condition.message} Ask for less (cpus, "
-                f"memory, gpus), see that node_selector and tolerations fit a node, or let the cluster grow."
-            )
+            return f"No node of the cluster takes the pod, {within}: {condition.message} {_advice(condition)}"
     told = warnings[-1] if warnings else (waiting.message or waiting.reason if waiting is not None else "")
     return f"The pod has not started, {within}: {told or 'the cluster does not say why'}."
+
+
+def _advice(condition: Any) -> str:
+    if "persistentvolumeclaim" in (condition.message or ""):
+        return "volumes names claims of the pods' namespace."
+    return (
+        "Ask for less (cpus, memory, gpus), see that node_selector and tolerations fit a node, or let the "
+        "cluster grow."
+    )
 
 
 def how_it_ended(
@@ -154,6 +161,8 @@ def _without_result(pod: Any) -> str:
 
 
 def _program(message: str | None) -> str:
+    if _NO_LAUNCHER in (message or ""):
+        return " Pods have to reach the storage account by this address."
     if any(text in (message or "") for text in _NO_PROGRAM):
         return " The image needs Python 3.9 or newer; python on the compute target says what it is called."
     return ""
