@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from servers.docker_engine import DockerEngine
-from servers.image_registry import ImageRegistry
 from servers.kubernetes_double import kubernetes_double
 
 from .conftest import Finished
@@ -70,14 +69,11 @@ def test_the_demo_in_containers_does_the_same_and_reuses_it(
 
 @pytest.mark.xdist_group("docker")
 def test_the_demo_in_pods_does_the_same_and_reuses_it(
-    mlsteps: Callable[..., Finished],
-    tmp_path: Path,
-    docker_engine: DockerEngine,
-    open_registry: ImageRegistry,
+    mlsteps: Callable[..., Finished], tmp_path: Path, docker_engine: DockerEngine
 ) -> None:
-    """The cluster is a double whose pods are real containers."""
-    where = ("--compute", "kubernetes", "--storage", "azurite", "--home", tmp_path)
-    demo = ("demo", *where, "--image", docker_engine.image, "--push-to", f"{open_registry.host}/demo")
+    """The cluster is a double whose pods are real containers. Pushed images have tests of their own."""
+    image = image_for_the_demo(docker_engine, tmp_path)
+    demo = ("demo", "--compute", "kubernetes", "--storage", "azurite", "--home", tmp_path, "--image", image)
     with kubernetes_double(docker_engine) as cluster:
         config = tmp_path / "kubeconfig"
         config.write_text(json.dumps(cluster.kube_config))
@@ -92,6 +88,21 @@ def test_the_demo_in_pods_does_the_same_and_reuses_it(
         assert again.status == 0, again.err
         assert "↺ evaluate reused from run" in again.err
         assert len(cluster.created) == 5
+
+
+def image_for_the_demo(engine: DockerEngine, folder: Path) -> str:
+    """The image that the demo in containers makes, too."""
+    from mlsteps.cli.demo_choices import Compute, Place
+    from mlsteps.cli.demo_compute import compute_settings
+    from mlsteps.compute.packages import with_packages
+    from mlsteps.data.stores import FolderStore
+    from mlsteps.environment import EnvironmentLocks, ImageBuilder, plan_environment
+
+    target = compute_settings(Place(compute=Compute.DOCKER))["compute_targets"]["docker"]
+    plan = with_packages(plan_environment(None), target["packages"])
+    locks = EnvironmentLocks(FolderStore(folder / "locks"), folder / "environments")
+    builder = ImageBuilder(engine.url, folder / "environments", base_image=engine.image)
+    return builder.get_or_build(plan, locks).name
 
 
 @pytest.mark.parametrize(
