@@ -430,7 +430,8 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         except (TaskDeferralError, TaskDeferralTimeout) as lost:
             from mlsteps.steps.lifecycle import take_over
 
-            return take_over(self, context, lost)
+            with failing_at_once() if self.fails_at_once else nullcontext():
+                return take_over(self, context, lost)
 
     def on_kill(self) -> None:
         """Stop the script's whole process group; Airflow kills this process five seconds later."""
