@@ -183,6 +183,7 @@ def test_try_that_fails_is_no_failure(project: Project) -> None:
         "import os, sys; sys.exit(os.environ['MLSTEPS_TRY_NUMBER'] == '1')",
         retries=1,
         retry_delay=timedelta(0),
+        retry_policy=None,
     )
     last = project.step("last")
     last.run_after(flaky)

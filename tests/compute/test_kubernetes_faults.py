@@ -157,7 +157,7 @@ def test_signatures_that_expire_before_the_results_are_sent_are_told(
     pods: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = pods()
-    monkeypatch.setattr(pod_run, "_LONGEST_SIGNATURE", 4.0)
+    monkeypatch.setattr(pod_run, "LONGEST_SIGNATURE", 4.0)
     outcome = one.run(f"import time; time.sleep(6)\n{TWO_FILES}", "$out_none")
     assert outcome.error is not None and not outcome.manifests
     assert "expired at" in outcome.error and "sig=" not in outcome.error, outcome.error
