@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,34 @@ from mlsteps.data.stores import FolderStore
 from mlsteps.environment import EnvironmentLocks
 from mlsteps.reuse.snapshot_store import store_snapshot
 from mlsteps.run.context import WorkspaceReference
+
+COPY = """
+import os, sys
+source, target, folder = sys.argv[1:]
+text = open(os.path.join(source, "a.txt")).read()
+open(target, "w").write(text.upper())
+os.makedirs("outputs", exist_ok=True)
+open("outputs/kept.txt", "w").write("kept")
+open(os.path.join(folder, "b.txt"), "w").write("b")
+from mlsteps.run import Run
+run = Run.get_context()
+run.log("rows", 3)
+"""
+
+
+def ok(outcome: JobOutcome) -> JobOutcome:
+    """An outcome that is a success."""
+    assert outcome.error is None, (outcome.error, outcome.stderr_tail)
+    return outcome
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    """What is found, as soon as there is something."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+    return found
 
 
 class Bench:

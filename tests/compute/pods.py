@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from compute.jobs import Bench
+from compute.jobs import Bench, wait_for
 from mlsteps.cli.azurite import Azurite
 from mlsteps.compute import JobInput, JobOutcome, JobOutput, KubernetesCompute, StepJob
 from servers.azurite import blob_store
@@ -91,19 +90,6 @@ def pods(
     wait_for(lambda: not cluster.pod_names())
     for one in made:
         assert one.left() == [], "something staged was left behind"
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-    return found
-
-
-def ok(outcome: JobOutcome) -> JobOutcome:
-    assert outcome.error is None, (outcome.error, outcome.stderr_tail)
-    return outcome
 
 
 def run_beside(one: Pods, script: str, **changes: Any) -> Callable[[], list[JobOutcome]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from compute.jobs import Bench
+from compute.jobs import COPY, Bench, ok, wait_for
 from mlsteps.compute import DockerCompute, JobOutcome, LocalCompute, create_compute_target
 from mlsteps.compute.docker.container import JOB_LABEL
 from mlsteps.environment import (
@@ -66,33 +66,6 @@ def containers(tmp_path: Path, docker_engine: DockerEngine) -> Iterator[Make]:
     yield make
     for one in made:
         assert one.left() == [], "a container was left behind"
-
-
-def ok(outcome: JobOutcome) -> JobOutcome:
-    assert outcome.error is None, (outcome.error, outcome.stderr_tail)
-    return outcome
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
-    return found
-
-
-COPY = """
-import os, sys
-source, target, folder = sys.argv[1:]
-text = open(os.path.join(source, "a.txt")).read()
-open(target, "w").write(text.upper())
-os.makedirs("outputs", exist_ok=True)
-open("outputs/kept.txt", "w").write("kept")
-open(os.path.join(folder, "b.txt"), "w").write("b")
-from mlsteps.run import Run
-run = Run.get_context()
-run.log("rows", 3)
-"""
 
 
 def copy(bench: Bench) -> JobOutcome:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from compute.jobs import Bench
+from compute.jobs import Bench, wait_for
 from mlsteps.compute import DockerCompute, JobInput, JobOutcome
 from mlsteps.compute.docker.container import JOB_LABEL
 from mlsteps.data.stores import FolderStore, Store
@@ -102,14 +102,6 @@ class Jobs:
 @pytest.fixture
 def jobs(tmp_path: Path, docker_engine: DockerEngine) -> Jobs:
     return Jobs(tmp_path, docker_engine)
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 # A worker that is killed at the moment when it is about to do something.

@@ -18,8 +18,8 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient
 
-from compute.jobs import Bench
-from compute.test_docker import Containers, ok, wait_for
+from compute.jobs import COPY, Bench, ok, wait_for
+from compute.test_docker import Containers
 from mlsteps.cli.azurite import Azurite
 from mlsteps.compute import JobInput, JobOutcome, JobOutput, LocalCompute
 from mlsteps.compute.docker import container
@@ -77,17 +77,7 @@ def containers(tmp_path: Path, azurite: Azurite, docker_engine: DockerEngine) ->
         assert one.areas() == [], "something staged was left behind"
 
 
-COPY = """
-import os, sys
-source, target, folder = sys.argv[1:]
-text = open(os.path.join(source, "a.txt")).read()
-open(target, "w").write(text.upper())
-os.makedirs("outputs", exist_ok=True)
-open("outputs/kept.txt", "w").write("kept")
-open(os.path.join(folder, "b.txt"), "w").write("b")
-from mlsteps.run import Run
-run = Run.get_context()
-run.log("rows", 3)
+COPY_AND_MORE = f"""{COPY}
 open("model", "w").write("m")
 run.upload_file("outputs/model.txt", "model")
 print(os.environ["LANG"], os.path.isdir(os.environ["HOME"]), os.getuid())
@@ -96,7 +86,7 @@ print(os.environ["LANG"], os.path.isdir(os.environ["HOME"]), os.getuid())
 
 def copy(bench: Bench, store: Any) -> JobOutcome:
     return bench.run(
-        COPY,
+        COPY_AND_MORE,
         "$in_source",
         "$out_target",
         "$out_folder",

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 import pytest
 
+from compute.jobs import wait_for
 from compute.test_docker_faults import (
     FILL,
     OUTSIDE,
@@ -21,7 +22,6 @@ from compute.test_docker_faults import (
     kill_worker,
     own_engine,
     small_disk,
-    wait_for,
 )
 from mlsteps.cli.azurite import Azurite
 from mlsteps.compute.docker import staged_run

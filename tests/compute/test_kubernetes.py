@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from compute.pods import Make, Pods, cluster, ok, pods, run_beside, wait_for
+from compute.jobs import ok, wait_for
+from compute.pods import Make, Pods, cluster, pods, run_beside
 from mlsteps.compute import (
     JobSuspended,
     KubernetesCompute,

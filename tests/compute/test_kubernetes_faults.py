@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from compute.pods import Make, Pods, cluster, ok, pods, run_beside, wait_for
+from compute.jobs import ok, wait_for
+from compute.pods import Make, Pods, cluster, pods, run_beside
 from mlsteps.compute import JobSuspended, JobWatcher
 from mlsteps.compute.kubernetes import diagnosis, pod_run
 from mlsteps.compute.kubernetes.cluster import Cluster
@@ -53,7 +54,7 @@ def test_a_try_whose_worker_is_killed_is_cleared_away_by_the_next(
             "staged": (StagedJob, "stage", True),
             "before the pod": (Cluster, "create", False),
             "with the pod": (Cluster, "create", True),
-            "half published": (outputs, "_copy_file", True),
+            "half published": (outputs, "copy_file", True),
         }[when]
         does = getattr(owner, name)
 

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from compute.jobs import Bench
+from compute.jobs import Bench, ok, wait_for
 from mlsteps.compute import JobOutcome, LocalCompute, RemoteCompute, create_compute_target
 from mlsteps.environment import (
     CondaDependencies,
@@ -66,19 +66,6 @@ def remote(server: SshServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     made = Remote(tmp_path)
     yield made
     assert wait_for(lambda: not made.left()), "a job's folder was left behind"
-
-
-def ok(outcome: JobOutcome) -> JobOutcome:
-    assert outcome.error is None, (outcome.error, outcome.stderr_tail)
-    return outcome
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return found
 
 
 COPY = """
@@ -225,7 +212,7 @@ def test_a_full_disk_there_is_told_of(remote: Remote, small_disk: Path) -> None:
 WORKER = """
 import sys
 from pathlib import Path
-from compute.jobs import Bench
+from compute.jobs import Bench, ok, wait_for
 from mlsteps.compute import RemoteCompute
 bench = Bench(Path(sys.argv[1]), RemoteCompute("vm", "vm", work_directory=sys.argv[2]))
 bench.watcher.on_line = lambda stream, line: print(line, flush=True)

@@ -294,16 +294,13 @@ class Placement:
 
     def _publish(self) -> dict[str, Manifest]:
         manifests = {}
+        written = [place for place, _ in self.written_in_place()]
+        seen = [self.folder, *self.read_in_place(), *written]
         for port in self.job.outputs:
             manifest = read_manifest(self.manifests / f"{port.name}.json")
             path = self.output_paths[port.name]
             if self.confined:
-                places = [
-                    self.folder,
-                    *self.read_in_place(),
-                    *(place for place, _ in self.written_in_place()),
-                ]
-                check_output(port.name, path, manifest, places)
+                check_output(port.name, path, manifest, seen)
             if not self._in_place(port):
                 with telling_of_full_disk(f"Output {port.name!r}"):
                     manifest = collect_output(path, manifest, port)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -365,10 +364,11 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
             given["task_id"] = free_task_id(task_id_from_name(name), dag, given.get("task_group"))
         if name != given["task_id"]:
             given.setdefault("task_display_name", name)
-        if "trigger_rule" not in (dag.default_args if dag is not None else {}):
+        default_args = dag.default_args if dag is not None else {}
+        if "trigger_rule" not in default_args:
             given.setdefault("trigger_rule", TriggerRule.NONE_FAILED)
-        choose_policy(given, dag.default_args if dag is not None else {})
-        if cls.runs_code and "pool" not in {**given, **(dag.default_args if dag is not None else {})}:
+        choose_policy(given, default_args)
+        if cls.runs_code and "pool" not in {**given, **default_args}:
             target = checked_compute(name, given.get("compute_target"))
             named = name_of_target(target, given.get("runconfig"))
             beside = declaring_folder(dag)
@@ -417,7 +417,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     def _run(self, context: Context, suspended: Mapping[str, Any] | None) -> dict[str, PortDataReference]:
         from mlsteps.steps.lifecycle import run_step
 
-        with failing_at_once() if self.fails_at_once else nullcontext():
+        with failing_at_once(self.fails_at_once):
             return run_step(self, context, suspended)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
@@ -430,7 +430,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         except (TaskDeferralError, TaskDeferralTimeout) as lost:
             from mlsteps.steps.lifecycle import take_over
 
-            with failing_at_once() if self.fails_at_once else nullcontext():
+            with failing_at_once(self.fails_at_once):
                 return take_over(self, context, lost)
 
     def on_kill(self) -> None:

@@ -34,14 +34,16 @@ def choose_policy(given: dict[str, Any], default_args: Mapping[str, Any]) -> boo
 
 
 @contextmanager
-def failing_at_once() -> Iterator[None]:
-    """Turn what would end alike into the one error that every Airflow takes for final.
+def failing_at_once(wanted: bool) -> Iterator[None]:
+    """Turn what would end alike, where that is wanted, into the one error that every Airflow takes for final.
 
     :raises AirflowFailException: with the same text.
     """
     try:
         yield
     except _IN_VAIN as error:
+        if not wanted:
+            raise
         raise AirflowFailException(str(error)) from error
 
 

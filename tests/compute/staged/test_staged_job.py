@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import ContainerClient
 
-from compute.jobs import Bench
+from compute.jobs import Bench, wait_for
 from mlsteps.cli.azurite import Azurite
 from mlsteps.compute import JobInput, JobOutcome, JobOutput, StepJob
 from mlsteps.compute.staged import SharedFolder, StagedJob, StagingArea
@@ -76,13 +74,6 @@ class Elsewhere:
 @pytest.fixture
 def elsewhere(tmp_path: Path, azurite: Azurite) -> Elsewhere:
     return Elsewhere(tmp_path, azurite)
-
-
-def eventually(what: Callable[[], Any]) -> None:
-    end = time.monotonic() + 30
-    while not what():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.1)
 
 
 COPY = """
@@ -289,7 +280,7 @@ def test_what_the_script_logs_is_told_on_the_way_and_a_stop_is_a_result(elsewher
     )
     watcher, events = elsewhere.bench.watcher, elsewhere.bench.events
     with elsewhere.start() as process:
-        eventually(lambda: staged.report.tell_events(watcher) or events)
+        wait_for(lambda: staged.report.tell_events(watcher) or events)
         staged.report.tell_events(watcher)
         assert [event["name"] for event in events] == ["x"]
         process.send_signal(signal.SIGTERM)

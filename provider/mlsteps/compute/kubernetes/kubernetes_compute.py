@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -145,7 +146,7 @@ class KubernetesCompute(ComputeTarget):
         return run_in_pod(self, job, watcher)
 
 
-_SETTINGS = frozenset(KubernetesCompute.__init__.__code__.co_varnames[2:25])
+_SETTINGS = frozenset(inspect.signature(KubernetesCompute.__init__).parameters) - {"self", "name"}
 
 
 def _plain(value: Any) -> Any:

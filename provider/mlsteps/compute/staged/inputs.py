@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.filesize import decimal
 
+from mlsteps.compute.staged.copying import copy_file
 from mlsteps.compute.staging import THREADS, name_of
 from mlsteps.data.local_paths import checked_name
 from mlsteps.exceptions import DataNotFoundException
@@ -77,18 +78,8 @@ def _copied(
 
     def copy(info: FileInfo) -> InputFile:
         name = f"inputs/{port.name}/{info.below(port.path)}".rstrip("/")
-        here = port.store.local_path(info.path)
-        if stopped():
-            pass
-        elif here is not None:
-            area.put_file(here, name)
-        else:
-            import tempfile
-            from pathlib import Path
-
-            with tempfile.TemporaryDirectory(prefix="mlsteps-") as folder:
-                port.store.get_file(info.path, Path(folder) / "file")
-                area.put_file(Path(folder) / "file", name)
+        if not stopped():
+            copy_file(port.store, info.path, area, name)
         return _file(port, info, place.below(name).address, None)
 
     return tuple(by_threads(copy, listed, THREADS))

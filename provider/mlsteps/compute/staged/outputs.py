@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlsteps.compute.staged.copying import copy_file
 from mlsteps.compute.uploads import place_files
 from mlsteps.launcher.manifest import Manifest
 
@@ -40,13 +39,4 @@ def _copy(port: JobOutput, manifest: Manifest, area: Store) -> None:
         f"{OUTPUTS}/{port.name}/{entry.path}".rstrip("/"): f"{port.path}/{entry.path}".rstrip("/")
         for entry in manifest.files
     }
-    place_files(port, places, lambda source, there: _copy_file(area, source, port.store, there))
-
-
-def _copy_file(area: Store, source: str, store: Store, path: str) -> None:
-    if store.copy_here(area, source, path):
-        return
-    with tempfile.TemporaryDirectory(prefix="mlsteps-") as folder:
-        here = Path(folder) / "file"
-        area.get_file(source, here)
-        store.put_file(here, path)
+    place_files(port, places, lambda source, there: copy_file(area, source, port.store, there))
