@@ -42,6 +42,9 @@ JOURNAL_FILE = "journal.jsonl"
 UPLOADS_FOLDER = "uploads"
 CONTEXT_VERSION = 1
 
+# Where there is no launcher: the widget, or with "--" the argument, that names the folder by a URL.
+RUN_PLACE = "mlsteps_run"
+
 # The property of context.json under which a launcher may name the address of the run's page.
 PORTAL_URL_PROPERTY = "mlsteps.portal_url"
 

@@ -66,6 +66,11 @@ class Run(ModelMethods, MetricMethods, LabelMethods, ChildMethods, StatusMethods
             from mlsteps.run.submitted import open_run
 
             return _contexts.setdefault(directory, open_run(directory))
+        if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+            from mlsteps.run.databricks import open_there, told_place
+
+            if place := told_place():
+                return _contexts.get(place) or _contexts.setdefault(place, open_there(place))
         if not allow_offline:
             raise RunEnvironmentException(
                 f"This script was not started by mlsteps: {RUN_DIRECTORY_VARIABLE} is not set. "

@@ -10,32 +10,30 @@ from mlsteps.run._core import Identity
 from mlsteps.run.context import RunContext
 from mlsteps.run.datasets import NamedPaths, input_datasets, output_datasets
 from mlsteps.run.experiment import RunExperiment
-from mlsteps.run.files import UploadFolder
-from mlsteps.run.journal import Journal
-from mlsteps.run.protocol import CONTEXT_FILE, JOURNAL_FILE, PARENT, SELF, RunType
+from mlsteps.run.home import RunHome
+from mlsteps.run.protocol import CONTEXT_FILE, PARENT, SELF, RunType
 from mlsteps.run.run import Run, get_run
 
 
 class _SubmittedRun(Run):
-    """A run whose journal is a file in the run directory ``root``."""
+    """A run whose journal and uploads are in ``home``."""
 
     def __init__(
-        self, identity: Identity, root: str, parent: Run | None, working_directory: str | None = None
+        self, identity: Identity, home: RunHome, parent: Run | None, working_directory: str | None = None
     ) -> None:
-        files = UploadFolder(root, identity.target, working_directory)
-        self._assemble(identity, Journal(os.path.join(root, JOURNAL_FILE)), files, parent)
+        self._home = home
+        files = home.uploads(identity.target, working_directory)
+        self._assemble(identity, home.journal(), files, parent)
 
     def _open_child(self, child: str, name: str, tags: Mapping[str, str | None]) -> Run:
-        return _SubmittedRun(
-            self._child_identity(child, name, tags, RunType.CHILD), self._files.root, parent=self
-        )
+        return _SubmittedRun(self._child_identity(child, name, tags, RunType.CHILD), self._home, parent=self)
 
 
 class _StepRun(_SubmittedRun):
     """The step's own run: the one with inputs, outputs and a working directory."""
 
-    def __init__(self, identity: Identity, root: str, parent: Run | None, context: RunContext) -> None:
-        super().__init__(identity, root, parent, context.working_directory)
+    def __init__(self, identity: Identity, home: RunHome, parent: Run | None, context: RunContext) -> None:
+        super().__init__(identity, home, parent, context.working_directory or None)
         self._context = context
 
     @property
@@ -68,7 +66,11 @@ def open_run(directory: str) -> Run:
         RunEnvironmentException: the description is missing or cannot be read.
     """
     root = os.path.abspath(directory)  # the script may change its working directory
-    context = RunContext.load(os.path.join(root, CONTEXT_FILE))
+    return run_of(RunContext.load(os.path.join(root, CONTEXT_FILE)), RunHome(root))
+
+
+def run_of(context: RunContext, home: RunHome) -> Run:
+    """The run that ``context`` describes, with journal and uploads in ``home``."""
     experiment = RunExperiment(context.experiment, context.workspace)
     parent = None
     if context.parent is not None:
@@ -85,7 +87,7 @@ def open_run(directory: str) -> Run:
                 metrics=whole.metrics,
                 models=context.models,
             ),
-            root,
+            home,
             parent=None,
         )
     step = Identity(
@@ -99,4 +101,4 @@ def open_run(directory: str) -> Run:
         properties=context.properties,
         models=context.models,
     )
-    return _StepRun(step, root, parent, context)
+    return _StepRun(step, home, parent, context)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from mlsteps.data.stores import Store
 
 REPORT = "report"
-_JOURNAL = f"{REPORT}/run/{JOURNAL_FILE}"
-_RESULT = f"{REPORT}/result.json"
 _LOGS = ("stdout.log", "stderr.log")
 
 
@@ -30,17 +28,19 @@ class Report:
     """Reads it.
 
     :param area: The staging area.
+    :param folder: Where in it.
     """
 
-    def __init__(self, area: Store) -> None:
-        self._area = area
+    def __init__(self, area: Store, folder: str = REPORT) -> None:
+        self._area, self._folder = area, folder
+        self._journal, self._result = f"{folder}/run/{JOURNAL_FILE}", f"{folder}/result.json"
         self._version: str | None = None
         self._told = 0
 
     def result(self) -> JobResult | None:
         """How the job ended; None if it said nothing of that."""
         try:
-            return JobResult.from_json(self._area.read(_RESULT).decode())
+            return JobResult.from_json(self._area.read(self._result).decode())
         except FileNotFoundError:
             return None
 
@@ -51,12 +51,15 @@ class Report:
 
     def new_events(self) -> Sequence[Mapping[str, Any]]:
         """What the script has logged since the last call."""
-        info = self._area.stat(_JOURNAL)
-        if info is None or info.version == self._version:
+        info = self._area.stat(self._journal)
+        if info is None:
             return ()
-        self._version = info.version
+        state = info.version or f"{info.size} bytes"
+        if state == self._version:
+            return ()
+        self._version = state
         with TemporaryDirectory(prefix="mlsteps-") as folder:
-            self._area.get_file(_JOURNAL, Path(folder) / JOURNAL_FILE)
+            self._area.get_file(self._journal, Path(folder) / JOURNAL_FILE)
             events = read_events(Path(folder) / JOURNAL_FILE)
         told, self._told = self._told, len(events)
         return events[told:]
@@ -64,7 +67,7 @@ class Report:
     def printed(self, stream: str) -> list[str]:
         """The lines of ``stdout`` or ``stderr`` as far as they arrived."""
         try:
-            return self._area.read(f"{REPORT}/{stream}.log").decode("utf-8", "replace").splitlines()
+            return self._area.read(f"{self._folder}/{stream}.log").decode("utf-8", "replace").splitlines()
         except FileNotFoundError:
             return []
 
@@ -74,12 +77,12 @@ class Report:
         What is there is the script's word, or that of whoever came by its signature: names that lead out of
         the folder, or that no file can have beside the others, are told of and left.
 
-        :param folder: An empty one, for this.
+        :param folder: For this; logs may lie in its ``kept``.
         """
         kept, run = folder / "kept", folder / "run"
 
         def fetch(path: str) -> str | None:
-            below = path.removeprefix(f"{REPORT}/")
+            below = path.removeprefix(f"{self._folder}/")
             in_run = below.startswith("run/")
             try:
                 target = path_below(run if in_run else kept, below[4:] if in_run else below, "A file")
@@ -94,8 +97,8 @@ class Report:
                 return path
             return None
 
-        listed = [info.path for info in self._area.list(REPORT) if info.path != _RESULT]
-        kept.mkdir(parents=True)
+        listed = [info.path for info in self._area.list(self._folder) if info.path != self._result]
+        kept.mkdir(parents=True, exist_ok=True)
         for log in _LOGS if listed else ():  # one that is empty is not sent
             (kept / log).touch()
         for left in by_threads(fetch, listed, THREADS):
