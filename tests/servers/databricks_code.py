@@ -1,22 +1,27 @@
 """The code of runs on the tests' double of Databricks: really run, by this Python, in a process of its own.
 
-``dbutils.widgets.get``, ``getArgument`` and ``dbutils.notebook.exit`` are there; nothing else of ``dbutils``,
-and no Spark.
+Notebooks are Databricks' source format or Jupyter's; lines of magic are left out. Of ``dbutils`` there are
+``widgets.get`` and ``text``, ``notebook.exit`` and the verbs of ``fs`` below, and ``getArgument``. URLs that
+``mounts`` names are folders here, and so is ``/Workspace`` where Python looks for modules. No Spark.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from servers.databricks_files import Files
+
 _SHIM = """
-import json, sys, traceback, types
+import json, os, pkgutil, shutil, sys, traceback, types
 from pathlib import Path
-file, said, kind, given = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])
+file, said, kind = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+given, mounts = map(json.loads, sys.argv[4:])
 answer = {}
 class Exit(BaseException): pass
 class Widgets:
@@ -29,15 +34,50 @@ class Notebook:
     def exit(self, value):
         answer["result"] = str(value)
         raise Exit
+def here(url):
+    if url.startswith("file:"):
+        return Path(url[5:])
+    for begin, folder in mounts.items():
+        if url.startswith(begin):
+            return Path(folder + url[len(begin):])
+    raise Exception(f"java.io.IOException: No FileSystem for {url}")
+class Fs:
+    def head(self, url, most=65536): return here(url).read_bytes()[:most].decode()
+    def put(self, url, text, overwrite=False):
+        if here(url).exists() and not overwrite:
+            raise Exception(f"java.nio.file.FileAlreadyExistsException: {url}")
+        here(url).parent.mkdir(parents=True, exist_ok=True)
+        here(url).write_text(text)
+        return True
+    def cp(self, source, target, recurse=False):
+        here(target).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(here(source), here(target))
+        return True
+def finder(path):
+    for begin in ("/Workspace/", "dbfs:/", "/dbfs/"):
+        if path.startswith(begin) and begin in mounts:
+            return pkgutil.get_importer(mounts[begin] + path[len(begin):])
+    raise ImportError(path)
+sys.path_hooks.insert(0, finder)
+def code(text):
+    if text.startswith("{"):
+        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+        text = "\\n".join("".join(cell["source"]) + "\\n" for cell in cells)
+    return "\\n".join("" if line.startswith("%") else line for line in text.split("\\n"))
 names = {"__name__": "__main__", "__file__": str(file)}
+widgets = Widgets() if kind == "notebook" else None
+dbutils = types.SimpleNamespace(fs=Fs(), notebook=Notebook(), widgets=widgets)
+sys.modules["databricks"] = sys.modules["databricks.sdk"] = types.ModuleType("databricks.sdk")
+sys.modules["databricks.sdk.runtime"] = types.SimpleNamespace(dbutils=dbutils)
 if kind == "notebook":
     names["getArgument"] = Widgets().get
-    names["dbutils"] = types.SimpleNamespace(widgets=Widgets(), notebook=Notebook())
+    names["dbutils"] = dbutils  # as this module has it, too
 else:
+    del dbutils
     sys.argv = [str(file), *given]
     sys.path.insert(0, str(file.parent))
 try:
-    exec(compile(file.read_text(), str(file), "exec"), names)
+    exec(compile(code(file.read_text()), str(file), "exec"), names)
 except Exit:
     pass
 except SystemExit as end:
@@ -47,6 +87,7 @@ except Exception as error:
     answer["error"] = f"{type(error).__name__}: {error}"
     answer["error_trace"] = traceback.format_exc()
 said.write_text(json.dumps(answer))
+os.kill(os.getpid(), 9)  # nobody tells Python that it ends there
 """
 
 
@@ -67,14 +108,17 @@ class RunningCode:
     :param folder: For what it leaves.
     """
 
-    def __init__(self, file: Path, parameters: dict[str, str] | list[str], folder: Path) -> None:
+    def __init__(
+        self, file: Path, parameters: dict[str, str] | list[str], folder: Path, files: Files
+    ) -> None:
         folder.mkdir(parents=True)
         self._said = folder / "said.json"
         kind = "notebook" if isinstance(parameters, dict) else "script"
-        words = [str(file), str(self._said), kind, json.dumps(parameters)]
+        words = [str(file), str(self._said), kind, json.dumps(parameters), json.dumps(files.mounted)]
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", _SHIM, *words],
+            [sys.executable, "-u", "-I", "-S", "-c", _SHIM, *words],
             cwd=folder,
+            env={**os.environ, "DATABRICKS_RUNTIME_VERSION": "15.4"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

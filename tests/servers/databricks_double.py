@@ -44,7 +44,7 @@ class DatabricksDouble(ThreadingHTTPServer):
         self.next_answers: list[int] = []
         """Statuses that the next requests are answered with, instead of being done."""
         self.lost_answers: list[int] = []
-        """The same for requests that are done."""
+        """The same for requests for runs that are done."""
         self.forbidden: set[str] = set()
         """Endpoints that the user may not use."""
         self.requests: list[tuple[str, str, Plain]] = []
@@ -162,7 +162,7 @@ class _Requests(BaseHTTPRequestHandler):
             if self.server.next_answers:
                 raise _fault(self.server.next_answers.pop(0))
             answer = self.server.answer(self.command, endpoint, body)
-            if self.server.lost_answers:
+            if self.server.lost_answers and endpoint.endswith("/submit"):
                 raise _fault(self.server.lost_answers.pop(0))
             self._send(200, answer)
         except Refusal as refusal:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 Plain = dict[str, Any]
 
 NOTEBOOK = b"# Databricks notebook source"
+_JUPYTER = b"{"
 _MOST_OF_DBFS = 1024 * 1024
 
 
@@ -27,8 +29,16 @@ class Files:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._open: dict[int, tuple[Path, bytearray]] = {}
+        self.mounts: dict[str, str] = {}
+        """Beginnings of URLs that code there can open, and the folders that they are here."""
         for name in ("workspace/Shared", "dbfs"):
             (root / name).mkdir(parents=True)
+
+    @property
+    def mounted(self) -> dict[str, str]:
+        """All beginnings of paths and URLs that are folders here."""
+        own = {"/Workspace/": "workspace", "dbfs:/": "dbfs", "/dbfs/": "dbfs"}
+        return {**self.mounts, **{begin: f"{self._root / name}/" for begin, name in own.items()}}
 
     def file(self, path: str) -> Path:
         """The file of a path as a task names it."""
@@ -55,7 +65,7 @@ class Files:
 
     def _workspace_get_status(self, file: Path, path: str, body: Plain) -> Plain:
         self._there(file, path)
-        kind = "DIRECTORY" if file.is_dir() else "NOTEBOOK" if self._is_notebook(file) else "FILE"
+        kind = "DIRECTORY" if file.is_dir() else "NOTEBOOK" if is_notebook(file) else "FILE"
         return {"path": path, "object_type": kind, "object_id": 1}
 
     def _workspace_mkdirs(self, file: Path, path: str, body: Plain) -> Plain:
@@ -81,7 +91,10 @@ class Files:
 
     def _workspace_export(self, file: Path, path: str, body: Plain) -> Plain:
         self._there(file, path)
-        return {"content": base64.b64encode(file.read_bytes()).decode(), "file_type": "py"}
+        data = file.read_bytes()
+        if data.startswith(_JUPYTER) and body.get("format") == "SOURCE":
+            data = _source_of(data)
+        return {"content": base64.b64encode(data).decode(), "file_type": "py"}
 
     def _dbfs_get_status(self, file: Path, path: str, body: Plain) -> Plain:
         self._there(file, path)
@@ -120,10 +133,18 @@ class Files:
         return {}
 
     @staticmethod
-    def _is_notebook(file: Path) -> bool:
-        return file.read_bytes().startswith(NOTEBOOK)
-
-    @staticmethod
     def _there(file: Path, path: str) -> None:
         if not file.exists():
             raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"Path ({path}) doesn't exist.")
+
+
+def is_notebook(file: Path) -> bool:
+    """Whether it is one, of Databricks' source format or Jupyter's."""
+    data = file.read_bytes()
+    return data.startswith(NOTEBOOK) or (data.startswith(_JUPYTER) and b'"cells"' in data)
+
+
+def _source_of(notebook: bytes) -> bytes:
+    """A Jupyter notebook as Databricks exports its source: without outputs and other facts of its file."""
+    cells = ["".join(cell["source"]) for cell in json.loads(notebook)["cells"]]
+    return NOTEBOOK + b"\n" + "\n\n# COMMAND ----------\n\n".join(cells).encode()

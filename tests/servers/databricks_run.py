@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from servers.databricks_code import Ended, RunningCode
-from servers.databricks_files import NOTEBOOK, Files, Plain, Refusal
+from servers.databricks_files import Files, Plain, Refusal, is_notebook
 
 
 class DoubledRun:
@@ -134,14 +134,14 @@ class DoubledRun:
         notebook, script = self._task.get("notebook_task"), self._task.get("spark_python_task")
         if notebook is not None:
             file = self._files.file(notebook["notebook_path"])
-            if not file.is_file() or not file.read_bytes().startswith(NOTEBOOK):
+            if not file.is_file() or not is_notebook(file):
                 path = notebook["notebook_path"]
                 raise Refusal(400, "RESOURCE_NOT_FOUND", f'Unable to access the notebook "{path}".')
-            return RunningCode(file, dict(notebook.get("base_parameters") or {}), self._folder)
+            return RunningCode(file, dict(notebook.get("base_parameters") or {}), self._folder, self._files)
         if script is None:
             raise Refusal(400, "FEATURE_DISABLED", "The double runs notebooks and Python scripts only.")
         file = self._files.file(script["python_file"])
         if not file.is_file():
             message = f"Cannot read the python file {script['python_file']}."
             raise Refusal(400, "RESOURCE_NOT_FOUND", message)
-        return RunningCode(file, list(script.get("parameters") or []), self._folder)
+        return RunningCode(file, list(script.get("parameters") or []), self._folder, self._files)
