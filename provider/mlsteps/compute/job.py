@@ -88,6 +88,8 @@ class StepJob:
     :param step: The same for every try of one step in one run; empty if nobody tries again.
     :param task_limit: Seconds after which nobody waits for it any more, or None.
     :param resumed: Whether an earlier part of this try has started it, so that it is not to be started again.
+    :param fingerprint: Of what it computes; empty if that is not known.
+    :param tried_again: Whether another try follows if this process dies.
     """
 
     id: str
@@ -107,6 +109,8 @@ class StepJob:
     step: str = ""
     task_limit: float | None = None
     resumed: bool = False
+    fingerprint: str = ""
+    tried_again: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,7 @@ class JobOutcome:
     :param events: Everything the script logged through ``Run``.
     :param stderr_tail, stdout_tail: The last lines.
     :param missing_outputs: Declared outputs that the script did not make.
+    :param places: Where outputs lie on their stores, if that is not where the job wanted them.
     """
 
     exit_code: int | None
@@ -136,6 +141,7 @@ class JobOutcome:
     stderr_tail: tuple[str, ...] = ()
     missing_outputs: tuple[str, ...] = ()
     by_script: bool = False
+    places: Mapping[str, str] = field(default_factory=dict)
 
 
 class JobSuspended(Exception):

@@ -22,6 +22,8 @@ _CHUNK = 1 << 16
 # How often what the script logs is looked for; metrics of a running step are at most this old in its record.
 _JOURNAL_SECONDS = 2.0
 
+STOPPING = "stopping the script"
+
 
 class LauncherProcess:
     """Starts the launcher on a job file and stays with it until its end.
@@ -85,11 +87,14 @@ class LauncherProcess:
                     watcher.stop()
 
 
-def supervisor_is_gone(watcher: JobWatcher) -> bool:
-    """Whether nobody answers for this process any more, so that the task will be tried again elsewhere."""
+def supervisor_is_gone(watcher: JobWatcher, so: str = STOPPING) -> bool:
+    """Whether nobody answers for this process any more, so that the task will be tried again elsewhere.
+
+    :param so: What becomes of the job then, for the log.
+    """
     if watcher.stopped or watcher.supervisor in (None, os.getppid()):
         return False
-    watcher.on_line("mlsteps", "Whoever supervises this task is gone: stopping the script.")
+    watcher.on_line("mlsteps", f"Whoever supervises this task is gone: {so}.")
     return True
 
 

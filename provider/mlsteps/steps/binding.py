@@ -41,9 +41,12 @@ class BoundStep:
     resolved: ResolvedStep
 
 
-def bind(attempt: Attempt, resolved: ResolvedStep, *, resumed: bool = False) -> BoundStep:
+def bind(
+    attempt: Attempt, resolved: ResolvedStep, *, fingerprint: str = "", resumed: bool = False
+) -> BoundStep:
     """The step as it will run now.
 
+    :param fingerprint: Of its key.
     :param resumed: Whether its job was started before, by an earlier part of this try.
     """
     step, config = attempt.step, attempt.workspace.config
@@ -66,6 +69,8 @@ def bind(attempt: Attempt, resolved: ResolvedStep, *, resumed: bool = False) -> 
         step=layout.step_run_id(attempt.dag_id, attempt.run_id, attempt.task_id, attempt.map_index, 0),
         task_limit=step.execution_timeout.total_seconds() if step.execution_timeout else None,
         resumed=resumed,
+        fingerprint=fingerprint,
+        tried_again=attempt.try_number < attempt.max_tries,
     )
     return BoundStep(
         job=job,

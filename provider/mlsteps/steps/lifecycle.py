@@ -68,7 +68,8 @@ def run_step(
                 outputs = recorded_outputs(step, references, attempt.workspace)
                 journal.reused(flight.decision, flight.entry, outputs)
             else:
-                bound = bind(attempt, keyed.resolved, resumed=suspended is not None)
+                fingerprint = keyed.key.fingerprint
+                bound = bind(attempt, keyed.resolved, fingerprint=fingerprint, resumed=suspended is not None)
                 journal.bound(bound, compute_target)
                 watcher = journal.watcher()
                 step.watch_with(watcher)

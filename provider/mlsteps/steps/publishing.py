@@ -29,7 +29,7 @@ def publish(attempt: Attempt, bound: BoundStep, outcome: JobOutcome) -> dict[str
             output.name,
             attempt.workspace.locator,
             output.datastore,
-            output.path,
+            outcome.places.get(output.name, output.path),
             manifest,
             attempt.producer,
             manifest_path,

@@ -2,90 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from compute.jobs import Bench
+from compute.databricks.there import CLUSTER, LONG, NOTEBOOK, There, eventually, once_it_runs
 from mlsteps import DatabricksCompute
-from mlsteps.compute import JobOutcome, JobSuspended, StepJob
+from mlsteps.compute import JobSuspended
 from mlsteps.compute.databricks import api
 from mlsteps.compute.databricks.task import DatabricksTask
 from mlsteps.environment import DatabricksCluster
 from mlsteps.exceptions import ComputeTargetException
-from servers.databricks_double import DatabricksDouble, databricks_double
 
-NOTEBOOK = "# Databricks notebook source\n"
 ODD = "a;b=c \"d\" 'e'\nf || g |- {h} \\i $(j) ä"
-
-
-class There:
-    """A bench whose compute target is a Databricks workspace that a worker waits for."""
-
-    def __init__(self, root: Path, double: DatabricksDouble) -> None:
-        self.double = double
-        self.bench = Bench(root / "bench")
-        store = str(self.bench.store.local_path(""))
-        self.settings: dict[str, Any] = {
-            "databricks_conn_id": "DBX",
-            "places": {store: store},
-            "deferrable": False,
-            "poll_seconds": 0.02,
-        }
-
-    def run(self, task: DatabricksTask, *arguments: str, settings: Any = None, **changes: Any) -> JobOutcome:
-        target = DatabricksCompute("dbx", **{**self.settings, **(settings or {})}).for_task(task)
-        return target.run(self.job(task, *arguments, **changes), self.bench.watcher)
-
-    def job(self, task: DatabricksTask, *arguments: str, script: str = "", **changes: Any) -> StepJob:
-        job = self.bench.job(script)
-        return replace(job, **{"command": (*task.command, *arguments), **changes})
-
-    def notebook(self, text: str, *names: str, **changes: Any) -> DatabricksTask:
-        self.double.files.put("/Shared/nb", NOTEBOOK + text)
-        given = {"step": "S", "kind": "notebook", "what": "/Shared/nb", "cluster": CLUSTER, "names": names}
-        return DatabricksTask(**{**given, **changes})
-
-    def printed(self, stream: str) -> list[str]:
-        return [line for name, line in self.bench.lines if name == stream]
-
-
-CLUSTER = DatabricksCluster(num_workers=1)
-
-
-@pytest.fixture
-def there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[There]:
-    monkeypatch.setattr(api, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(api, "RETRIES", 4)
-    with databricks_double(tmp_path / "databricks") as double:
-        monkeypatch.setenv("AIRFLOW_CONN_DBX", double.connection)
-        yield There(tmp_path, double)
-
-
-def eventually(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def once_it_runs(there: There, then: Callable[[], object]) -> None:
-    """Do something as soon as the code of the first run runs."""
-
-    def wait() -> None:
-        eventually(lambda: 101 in there.double.runs)
-        eventually(lambda: there.double.runs[101].told()["state"]["life_cycle_state"] == "RUNNING")
-        then()
-
-    threading.Thread(target=wait, daemon=True).start()
-
-
-LONG = "import time; time.sleep(30)"
 
 COPY = """
 text = open(dbutils.widgets.get("raw")).read()
@@ -198,7 +125,7 @@ def test_a_busy_workspace_is_asked_again(there: There, status: int) -> None:
 
 def test_a_workspace_that_stays_busy_is_an_error_that_names_it(there: There) -> None:
     there.double.next_answers = [429] * 20
-    with pytest.raises(ComputeTargetException, match="(?s)'dbx', connection 'DBX': could not start the run"):
+    with pytest.raises(ComputeTargetException, match="(?s)'dbx', connection 'DBX': could not look for"):
         there.run(there.notebook(""))
 
 

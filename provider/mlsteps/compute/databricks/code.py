@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,15 @@ from mlsteps.reuse.key import hidden
 
 # Written last, so that half an upload is never taken for a whole one.
 _COMPLETE = ".mlsteps-complete"
+# Stands in for the package: Python goes on with what a module has put in its own place.
+_MODULE = """# Written by mlsteps: lets this folder's scripts import mlsteps.run.
+import importlib
+import sys
+
+sys.path.insert(0, {path!r})
+del sys.modules[__name__]
+importlib.import_module(__name__)
+"""
 _SECRET = re.compile(r"key|secret|token|password|credential|sas", re.IGNORECASE)
 
 
@@ -29,18 +38,68 @@ def uploaded(
     :param snapshot: An archive, named by the digest of what is in it.
     """
     folder = f"{target.upload_to.rstrip('/')}/{snapshot.stem}"
-    if databricks.exists(f"{folder}/{_COMPLETE}"):
-        return folder
-    databricks.make_folder(folder)
-    with zipfile.ZipFile(snapshot) as archive:
-        names = sorted(name for name in archive.namelist() if not name.endswith("/"))
-        for below in sorted({name.rpartition("/")[0] for name in names} - {""}):
-            databricks.make_folder(f"{folder}/{below}")
-        for name in names:
-            databricks.write(f"{folder}/{name}", archive.read(name))
-    databricks.write(f"{folder}/{_COMPLETE}", b"")
-    tell(f"{len(names)} files of the source directory are in {folder}.")
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        with zipfile.ZipFile(snapshot) as archive:
+            for name in sorted(name for name in archive.namelist() if not name.endswith("/")):
+                yield name, archive.read(name)
+
+    if made := _completed(databricks, folder, files()):
+        tell(f"{made} files of the source directory are in {folder}.")
     return folder
+
+
+def uploaded_run(databricks: Databricks, target: DatabricksCompute, archive: Path) -> str:
+    """What a cluster's Python finds ``mlsteps.run`` by; it is uploaded unless it is there.
+
+    :param archive: It, named by its digest.
+    """
+    folder = f"{target.upload_to.rstrip('/')}/{archive.stem}"
+    _completed(databricks, folder, iter([(archive.name, archive.read_bytes())]))
+    return _path_there(f"{folder}/{archive.name}")
+
+
+def give_run(databricks: Databricks, script: str, run_path: str, snapshot: Path) -> None:
+    """Let an uploaded script import ``mlsteps.run`` without further ado.
+
+    :param script: Its path there; Python looks for modules in its folder.
+    :param run_path: See :func:`uploaded_run`.
+    :param snapshot: If it has an ``mlsteps`` in that folder, that one stays.
+    """
+    folder = script.rpartition("/")[0]
+    below = folder.partition(f"/{snapshot.stem}")[2].strip("/")
+    prefix = f"{below}/" if below else ""
+    with zipfile.ZipFile(snapshot) as archive:
+        if any(name.startswith((f"{prefix}mlsteps.py", f"{prefix}mlsteps/")) for name in archive.namelist()):
+            return
+    mark = f".{run_path.rpartition('/')[2]}"
+    if not databricks.exists(f"{folder}/{mark}"):
+        databricks.write(f"{folder}/mlsteps.py", _MODULE.format(path=run_path).encode())
+        databricks.write(f"{folder}/{mark}", b"")
+
+
+def _completed(databricks: Databricks, folder: str, files: Iterator[tuple[str, bytes]]) -> int:
+    """Write files to a folder unless all of them are there; how many were written."""
+    if databricks.exists(f"{folder}/{_COMPLETE}"):
+        return 0
+    databricks.make_folder(folder)
+    made, count = {folder}, 0
+    for name, data in files:
+        path = f"{folder}/{name}"
+        if (parent := path.rpartition("/")[0]) not in made:
+            made.add(parent)
+            databricks.make_folder(parent)
+        databricks.write(path, data)
+        count += 1
+    databricks.write(f"{folder}/{_COMPLETE}", b"")
+    return count
+
+
+def _path_there(path: str) -> str:
+    """Where a cluster has a file of the workspace or of DBFS among its own."""
+    if path.startswith("dbfs:"):
+        return path.replace("dbfs:", "/dbfs", 1)
+    return path if path.startswith(("/Workspace/", "/Volumes/")) else f"/Workspace{path}"
 
 
 def identity(

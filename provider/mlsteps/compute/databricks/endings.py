@@ -45,6 +45,14 @@ def has_ended(run: Mapping[str, Any]) -> bool:
     return str(run.get("state", {}).get("life_cycle_state")) in _ENDED
 
 
+def may_still_succeed(run: Mapping[str, Any]) -> bool:
+    """Whether it is worth going on with a run that nobody waits for: it neither failed nor is being ended."""
+    state = run.get("state", {})
+    if has_ended(run):
+        return str(state.get("result_state")) == "SUCCESS"
+    return str(state.get("life_cycle_state")) != "TERMINATING"
+
+
 def task_run(run: Mapping[str, Any]) -> Mapping[str, Any]:
     """The last attempt of the run's one task; the run itself, should it tell of none."""
     tasks = run.get("tasks") or [run]

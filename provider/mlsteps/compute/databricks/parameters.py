@@ -15,6 +15,7 @@ from mlsteps.compute.tokens import substitute
 # SDK v1's names; the rest of its list tells of Azure ML itself.
 _TOLD = ("AZUREML_RUN_ID", "AZUREML_ARM_PROJECT_NAME", "AZUREML_ARM_WORKSPACE_NAME")
 _PARAMETER = "AML_PARAMETER_"
+RUN_PATH = "mlsteps_path"
 _DIRECTORY = "--AZUREML_SCRIPT_DIRECTORY_NAME"
 
 
@@ -43,12 +44,14 @@ class JobValues:
     :param ports: Inputs, then outputs.
     :param variables: SDK v1's environment variables.
     :param directory: Where the folder of a script was uploaded to.
+    :param run_path: What a cluster's Python finds ``mlsteps.run`` by.
     """
 
     arguments: tuple[str, ...] = ()
     ports: tuple[PortUrl, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     directory: str | None = None
+    run_path: str | None = None
 
     @property
     def filled_in(self) -> tuple[str, ...]:
@@ -70,6 +73,8 @@ class JobValues:
 def widgets(task: DatabricksTask, values: JobValues) -> dict[str, str]:
     """What a notebook asks for by ``dbutils.widgets.get(name)``: the user's values win."""
     found: dict[str, str] = {**values.told, **values.parameters}
+    if values.run_path is not None:
+        found[RUN_PATH] = values.run_path
     for port in values.ports:
         found[port.name] = port.url
         if port.secret and port.setting:
@@ -87,6 +92,8 @@ def arguments(values: JobValues) -> list[str]:
         found += [f"--{name}", text]
     for name, text in values.told.items():
         found += [name, text]
+    if values.run_path is not None:
+        found += [f"--{RUN_PATH}", values.run_path]
     if values.directory is not None:
         found += [_DIRECTORY, values.directory]
     return found

@@ -7,19 +7,18 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.compute.databricks.api import Databricks
-from mlsteps.compute.databricks.code import uploaded
-from mlsteps.compute.databricks.earlier import EarlierTry
 from mlsteps.compute.databricks.endings import has_ended, phase, task_run, took_too_long, why_failed
+from mlsteps.compute.databricks.notes import StartNotes
 from mlsteps.compute.databricks.outputs import manifests_of, missing
-from mlsteps.compute.databricks.parameters import JobValues, PortUrl
-from mlsteps.compute.databricks.request import idempotency_token, submit_request
-from mlsteps.compute.databricks.task import DatabricksTask, Serverless
-from mlsteps.compute.databricks.urls import azure_place, cluster_url
-from mlsteps.compute.job import JobInput, JobOutcome, JobOutput, JobSuspended, JobWatcher, StepJob
-from mlsteps.compute.local_process import supervisor_is_gone
+from mlsteps.compute.databricks.starting import StartedRun, Starter
+from mlsteps.compute.databricks.task import DatabricksTask
+from mlsteps.compute.job import JobOutcome, JobSuspended, JobWatcher, StepJob
+from mlsteps.compute.local_process import STOPPING, supervisor_is_gone
+from mlsteps.compute.staged.event_tail import EventTail
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
@@ -46,25 +45,10 @@ def run_there(
     def tell(line: str) -> None:
         watcher.on_line("databricks", line)
 
-    with watcher.phase("upload"):
-        directory = None
-        if task.kind == "uploaded":
-            if job.snapshot is None:
-                raise ComputeTargetException(f"Step {task.step!r} has no source directory to upload.")
-            directory = uploaded(databricks, target, job.snapshot, tell)
-    values = values_of(target, task, job, directory)
-    request = submit_request(target, task, values, _name(job, task), idempotency_token(job.id))
-    if watcher.stopped:
+    started = Starter(databricks, target, task, watcher, tell).start(job)
+    if started is None:
         return _stopped(job)
-    earlier = EarlierTry(job)
-    if not job.resumed:
-        _check_cluster(databricks, task)
-        earlier.end(databricks, tell)
-    with watcher.phase("submit"):
-        run_id = databricks.submit(request)
-        if not job.resumed:
-            earlier.note(run_id)
-    run = databricks.run(run_id)
+    run_id, run = started.run_id, started.run
     tell_page(str(run.get("run_page_url") or ""))
     deferrable = target.deferrable if task.deferrable is None else task.deferrable
     # A triggerer that has waited and could not to the end would not another time.
@@ -72,24 +56,12 @@ def run_there(
         tell(f"Run {run_id}: {run.get('run_page_url', 'its page is not known')}")
         raise suspended(target, run_id, str(run.get("run_page_url") or ""))
     with watcher.phase("run"):
-        run = _follow(databricks, target, run_id, run, watcher)
-    earlier.forget()
-    return _outcome(databricks, job, run, watcher)
-
-
-def values_of(
-    target: DatabricksCompute, task: DatabricksTask, job: StepJob, directory: str | None
-) -> JobValues:
-    """What the code is told."""
-    return JobValues(
-        arguments=job.command[len(task.command) :],
-        ports=(
-            *(_port(target, task, port) for port in job.inputs),
-            *(_port(target, task, port) for port in job.outputs),
-        ),
-        variables=job.variables,
-        directory=directory,
-    )
+        run = _follow(databricks, target, started, watcher)
+    outcome = _outcome(databricks, replace(started, run=run), watcher)
+    StartNotes(job).forget()
+    if started.folder is not None:
+        started.folder.clear()
+    return outcome
 
 
 def suspended(target: DatabricksCompute, run_id: int, page: str) -> JobSuspended:
@@ -112,39 +84,15 @@ def suspended(target: DatabricksCompute, run_id: int, page: str) -> JobSuspended
     return JobSuspended(classpath, settings, f"Databricks run {run_id} is on its way.")
 
 
-def _port(target: DatabricksCompute, task: DatabricksTask, port: JobInput | JobOutput) -> PortUrl:
-    where = f"Step {task.step!r}, {port.name!r}, on compute target {target.name!r}"
-    url = cluster_url(where, port.store, port.path, target.places, target.url_scheme)
-    azure = azure_place(port.store.url(port.path))
-    if target.credentials == "identity" or azure is None or not url.startswith(f"{target.url_scheme}:"):
-        return PortUrl(port.name, port.token, url)
-    secret = target.secrets.get(azure.account, azure.account)
-    setting = f"fs.azure.account.key.{azure.host(target.url_scheme)}"
-    return PortUrl(port.name, port.token, url, secret, setting)
-
-
-def _name(job: StepJob, task: DatabricksTask) -> str:
-    return f"{task.step} ({job.context.get('experiment') or job.id})"
-
-
-def _check_cluster(databricks: Databricks, task: DatabricksTask) -> None:
-    """Do not start a cluster that may not be started: a run would start it by itself."""
-    cluster = task.cluster
-    if isinstance(cluster, Serverless) or cluster.existing_cluster_id is None:
-        return
-    if cluster.permit_cluster_restart is False:
-        state = databricks.cluster(cluster.existing_cluster_id).get("state")
-        if state not in ("RUNNING", "RESIZING"):
-            raise ComputeTargetException(
-                f"Step {task.step!r}: cluster {cluster.existing_cluster_id!r} is {str(state).lower()}, and "
-                f"permit_cluster_restart=False does not let it be started. Start it, or leave that out."
-            )
-
-
 def _follow(
-    databricks: Databricks, target: DatabricksCompute, run_id: int, run: dict[str, Any], watcher: JobWatcher
+    databricks: Databricks, target: DatabricksCompute, started: StartedRun, watcher: JobWatcher
 ) -> dict[str, Any]:
-    """Stay with a run to its end."""
+    """Stay with a run to its end.
+
+    :raises ComputeTargetException: nobody answers for this process any more: the next try stays with the run.
+    """
+    run_id, run = started.run_id, started.run
+    events = EventTail(started.folder, watcher) if started.folder is not None else None
     wake = threading.Event()
 
     def cancel() -> None:
@@ -155,12 +103,17 @@ def _follow(
     # May be called by a signal handler, in the middle of a request of this very thread.
     watcher.stop_with(lambda: threading.Thread(target=cancel, daemon=True).start())
     told, last_look = "", 0.0
+    again = started.job.tried_again
     try:
         while not has_ended(run):
             if phase(run) != told:
                 told = phase(run)
                 watcher.on_line("databricks", f"Run {run_id}: {told}")
-            if supervisor_is_gone(watcher):
+            if events is not None:
+                events.poll()
+            if supervisor_is_gone(watcher, "leaving the run to the next try" if again else STOPPING):
+                if again:
+                    raise ComputeTargetException(f"Run {run_id} is left to the next try.")
                 watcher.stop()
             wake.wait(1.0 if watcher.stopped else min(target.poll_seconds, 1.0))
             wake.clear()
@@ -172,8 +125,9 @@ def _follow(
     return run
 
 
-def _outcome(databricks: Databricks, job: StepJob, run: dict[str, Any], watcher: JobWatcher) -> JobOutcome:
+def _outcome(databricks: Databricks, started: StartedRun, watcher: JobWatcher) -> JobOutcome:
     """How it ended; what its code printed and the place it failed at go to the task's log."""
+    job, run = started.job, started.run
     try:
         output = databricks.output(int(task_run(run)["run_id"]))
     except (ComputeTargetException, KeyError):  # a run that never started has none
@@ -184,7 +138,12 @@ def _outcome(databricks: Databricks, job: StepJob, run: dict[str, Any], watcher:
     for stream, lines in (("stdout", printed), ("stderr", trace)):
         for line in lines:
             watcher.on_line(stream, line)
-    environment = {"databricks_run_id": run.get("run_id"), "run_page_url": run.get("run_page_url")}
+    environment = {
+        "databricks_run_id": run.get("run_id"),
+        "run_page_url": run.get("run_page_url"),
+        "started_by": job.id,
+    }
+    events = started.folder.fetched(printed, trace, watcher) if started.folder is not None else ()
     error = why_failed(run, output)
     # The place in the code is known of what the code raised, and not of a cluster that went away below it.
     by_script = error is not None and (bool(trace) or took_too_long(run))
@@ -202,10 +161,12 @@ def _outcome(databricks: Databricks, job: StepJob, run: dict[str, Any], watcher:
         command=job.command,
         manifests=manifests if error is None else {},
         environment=environment,
+        events=events,
         stdout_tail=tuple(printed[-_TAIL:]),
         stderr_tail=tuple(trace[-_TAIL:]),
         missing_outputs=tuple(port.name for port in lacking),
         by_script=by_script or bool(lacking),
+        places={port.name: port.path for port in job.outputs},
     )
 
 

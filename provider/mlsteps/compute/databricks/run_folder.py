@@ -1,0 +1,88 @@
+"""RunFolder: what ``Run.get_context()`` of code on a cluster reads and writes, next to the outputs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.compute.databricks.parameters import PortUrl
+from mlsteps.compute.job import JobOutput, JobWatcher, StepJob
+from mlsteps.compute.staged.report import Report
+from mlsteps.exceptions import MlstepsException
+from mlsteps.run.context import InputPath, RunContext
+from mlsteps.run.protocol import CONTEXT_FILE, RUN_PLACE
+
+if TYPE_CHECKING:
+    from mlsteps.data.stores import Store
+
+_NAME = "mlsteps-run"
+
+
+class RunFolder(Report):
+    """The folder of one job: ``run/`` is the code's.
+
+    :param store: Which both sides reach.
+    :param url: What the cluster calls it.
+    """
+
+    def __init__(self, job: StepJob, store: Store, url: PortUrl) -> None:
+        super().__init__(store, _folder(job))
+        self.url = url
+        self._job = job
+
+    @classmethod
+    def of(
+        cls, job: StepJob, url_of: Callable[[JobOutput], PortUrl], tell: Callable[[str], None]
+    ) -> RunFolder | None:
+        """The job's, on the first store of its outputs, or else the workspace's own, that a cluster reaches.
+
+        :param url_of: What the cluster calls a place; an error if it does not reach it.
+        :param tell: Hears why there is none.
+        """
+        own = job.locks.store if job.locks is not None else None
+        stores: list[Any] = [*(port.store for port in job.outputs), *([own] if own is not None else [])]
+        problem = "no output says where it could be"
+        for store in stores:
+            there = JobOutput(RUN_PLACE, "", "", store, f"{_folder(job)}/run", create_directory=False)
+            try:
+                return cls(job, store, url_of(there))
+            except MlstepsException as error:
+                problem = str(error)
+        tell(f"Run.get_context() is an offline run there: {problem}")
+        return None
+
+    def prepare(self, ports: Sequence[PortUrl]) -> None:
+        """Tell the code what it may know of its run.
+
+        :param ports: What the cluster calls inputs and outputs.
+        """
+        urls, job = {port.name: port.url for port in ports}, self._job
+        context = RunContext(
+            **job.context,
+            working_directory="",
+            inputs={port.name: InputPath(port.mode, urls[port.name], port.dataset) for port in job.inputs},
+            outputs={port.name: urls[port.name] for port in job.outputs},
+        )
+        self._area.write(f"{self._folder}/run/{CONTEXT_FILE}", context.to_json().encode())
+
+    def fetched(
+        self, printed: Sequence[str], trace: Sequence[str], watcher: JobWatcher
+    ) -> tuple[Mapping[str, Any], ...]:
+        """Hand what the code printed, logged and uploaded to ``watcher``; returns all events."""
+        self._job.scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._job.scratch, prefix="databricks-") as name:
+            kept = Path(name) / "kept"
+            kept.mkdir()
+            for log, lines in (("stdout.log", printed), ("stderr.log", trace)):
+                (kept / log).write_text("".join(f"{line}\n" for line in lines), "utf-8")
+            return self.gather(Path(name), watcher)
+
+    def clear(self) -> None:
+        """Delete it: all of it is in the step's record."""
+        self._area.delete(self._folder)
+
+
+def _folder(job: StepJob) -> str:
+    return f"azureml/{job.id}/{_NAME}"
