@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.triggers.base import TriggerEvent
 
 from mlsteps import DatabricksCompute, DatabricksStep, Pipeline, PipelineData, PipelineParameter
-from mlsteps.compute.databricks import api
+from mlsteps.compute.databricks import api, running
 from mlsteps.compute.databricks.running import suspended
 from mlsteps.environment import PyPiLibrary
+from mlsteps.exceptions import ComputeTargetException
 from mlsteps.local_airflow import FinishedRun
+from mlsteps.records import read_model
 from mlsteps.reuse.compare import compare
 from mlsteps.reuse.key import Key
 from mlsteps.steps.databricks_link import DatabricksRunLink
@@ -204,6 +207,61 @@ def test_a_change_is_told_in_words(project: Project, databricks: DatabricksDoubl
     assert "notebook" in told(key())[0]
 
 
+LOGGED = NOTEBOOK.replace(
+    "import os\n",
+    """import os, sys
+sys.path.append(dbutils.widgets.get("mlsteps_path"))
+from mlsteps.run import Run
+run = Run.get_context()
+run.log("words", 1)
+run.parent.tag("by", run.name)
+run.upload_file("notes.txt", __file__)
+run.register_model("cleaner", "notes.txt")
+""",
+)
+
+
+def test_what_a_notebook_logs_is_in_its_record_and_that_of_a_step_that_reuses_it(
+    project: Project, databricks: DatabricksDouble
+) -> None:
+    databricks.files.put("/Shared/clean", LOGGED)
+    for finished in (run_of(project), run_of(project)):
+        record = project.record(finished, "transform")
+        assert record.metrics == {"words": 1}
+        assert record.parent_tags == {"by": "transform"}
+        assert record.files == ("notes.txt",)
+        assert record.models == ("cleaner:1",)
+    assert len(databricks.submitted) == 1
+    registered = read_model(project.workspace.record_store(), "cleaner")
+    assert registered is not None
+    assert project.workspace.record_store().read(registered.path).decode() == LOGGED
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_retry_goes_on_with_the_run_of_a_worker_that_died(
+    project: Project, databricks: DatabricksDouble, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    died: list[str] = []
+    follow = running._follow
+
+    def die_first(*given: Any) -> Any:
+        if not died:
+            died.append("here")
+            raise ComputeTargetException("the worker died")
+        return follow(*given)
+
+    monkeypatch.setattr(running, "_follow", die_first)
+    patient = {"retries": 1, "retry_delay": timedelta(0), "deferrable": deferrable}
+    finished = run_of(project, **patient)
+    assert died and not finished.failed, finished
+    record = project.record(finished, "transform")
+    assert record.try_number == 2 and len(databricks.submitted) == 1
+    assert record.environment["started_by"] != record.step_run_id
+    assert (project.output(record, "clean") / "t").read_text() == "ABC!"
+    assert states(run_of(project))["transform"] == "skipped"
+    assert len(databricks.submitted) == 1
+
+
 def test_a_step_that_fails_there_says_why(project: Project, databricks: DatabricksDouble) -> None:
     databricks.files.put("/Shared/bad", "# Databricks notebook source\nraise ValueError('the reason')")
     step = DatabricksStep("bad", notebook_path="/Shared/bad", num_workers=1, compute_target="dbx")
@@ -213,22 +271,18 @@ def test_a_step_that_fails_there_says_why(project: Project, databricks: Databric
     assert "ValueError: the reason" in str(record.error)
 
 
+def a_run_of(notebook: str) -> dict[str, Any]:
+    cluster = {"spark_version": "15.4.x-scala2.12", "num_workers": 1}
+    task = {"task_key": "t", "notebook_task": {"notebook_path": notebook}, "new_cluster": cluster}
+    return {"tasks": [task]}
+
+
 def test_the_run_of_a_task_that_is_ended_while_nobody_waits_is_canceled(
     project: Project, databricks: DatabricksDouble
 ) -> None:
     databricks.files.put("/Shared/long", "# Databricks notebook source\nimport time; time.sleep(30)")
     target = DatabricksCompute("dbx", databricks_conn_id="DBX")
-    run_id = api.Databricks(target).submit(
-        {
-            "tasks": [
-                {
-                    "task_key": "t",
-                    "notebook_task": {"notebook_path": "/Shared/long"},
-                    "new_cluster": {"spark_version": "15.4.x-scala2.12", "num_workers": 1},
-                }
-            ]
-        }
-    )
+    run_id = api.Databricks(target).submit(a_run_of("/Shared/long"))
     waiting = suspended(target, run_id, "page")
     told = {"claim": None}
     trigger = ClaimedTrigger(waiting.trigger, waiting.settings, project.workspace.locator, told)
@@ -239,6 +293,28 @@ def test_the_run_of_a_task_that_is_ended_while_nobody_waits_is_canceled(
     event = first_event(trigger)
     assert event["suspended"] == told
     assert "CANCELED" in event["event"]["run_state"]
+
+
+def test_another_triggerer_goes_on_waiting_for_the_same_run(
+    project: Project, databricks: DatabricksDouble
+) -> None:
+    target = DatabricksCompute("dbx", databricks_conn_id="DBX", poll_seconds=0.05)  # type: ignore[arg-type]
+    databricks.start_seconds = 0.5
+    databricks.files.put("/Shared/short", "# Databricks notebook source\n")
+    run_id = api.Databricks(target).submit(a_run_of("/Shared/short"))
+    waiting = suspended(target, run_id, "page")
+    trigger = ClaimedTrigger(waiting.trigger, waiting.settings, project.workspace.locator, {"claim": None})
+
+    async def die() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(anext(aiter(trigger.run())), 0.2)
+        await trigger.cleanup()
+
+    asyncio.run(die())
+    classpath, settings = json.loads(json.dumps(trigger.serialize()))
+    assert classpath.endswith("ClaimedTrigger")
+    assert "SUCCESS" in first_event(ClaimedTrigger(**settings))["event"]["run_state"]
+    assert len(databricks.submitted) == 1
 
 
 def first_event(trigger: ClaimedTrigger) -> Any:

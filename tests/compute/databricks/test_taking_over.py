@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,17 @@ from mlsteps.compute.databricks import starting
 from mlsteps.compute.databricks.api import Databricks
 from mlsteps.exceptions import ComputeTargetException
 
+WORKER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from compute.databricks.test_taking_over import try_of
+from compute.databricks.there import CLUSTER, There
+from mlsteps.compute.databricks.task import DatabricksTask
+there = There(Path(sys.argv[2]), None)
+task = DatabricksTask("S", "notebook", "/Shared/nb", CLUSTER)
+there.run(task, **try_of(there, 1))
+"""
 DEFERRED = {"deferrable": True}
 MADE = """
 import time
@@ -58,6 +72,17 @@ def test_the_next_try_goes_on_with_a_run(there: There, while_it_runs: bool) -> N
         eventually(lambda: there.ended(101))
     made_by_the_first(there, there.run(task, **try_of(there, 2)))
     assert any("earlier try" in line for line in there.printed("databricks"))
+
+
+def test_a_worker_that_is_killed_while_it_stays_with_a_run_ends_nothing(there: There, tmp_path: Path) -> None:
+    task = there.notebook(MADE.replace("0.2", "2"))
+    tests = str(Path(__file__).parents[2])
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, tests, str(tmp_path)])
+    eventually(lambda: 101 in there.double.runs, seconds=60)
+    eventually(lambda: [path for _, path, _ in there.double.requests if path.endswith("runs/get")])
+    worker.kill()
+    worker.wait()
+    made_by_the_first(there, there.run(task, **try_of(there, 2)))
 
 
 def test_the_next_try_may_be_deferred_too(there: There) -> None:

@@ -24,8 +24,8 @@ LONG = "import time; time.sleep(30)"
 class There:
     """A bench whose compute target is a Databricks workspace that a worker waits for."""
 
-    def __init__(self, root: Path, double: DatabricksDouble) -> None:
-        self.double = double
+    def __init__(self, root: Path, double: Any) -> None:
+        self.double: DatabricksDouble = double
         self.bench = Bench(root / "bench")
         self.folder = str(self.bench.store.local_path(""))
         self.settings: dict[str, Any] = {
@@ -56,8 +56,8 @@ class There:
         return self.double.runs[run_id].told()["state"].get("result_state")
 
 
-def eventually(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 10
+def eventually(true: Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
         time.sleep(0.01)
