@@ -42,6 +42,12 @@ EDGES = {
         "tell": {"announcement"},
     },
     "train_with_parameters": {"train": {"reuse"}, "reuse": set()},
+    "transform_on_databricks": {
+        "prepare": {"reuse"},
+        "transform": {"prepare"},
+        "train": {"transform"},
+        "reuse": set(),
+    },
 }
 
 # Airflow gives a DAG file 30 s; what an example adds to Airflow's own start should not be felt.

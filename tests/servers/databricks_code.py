@@ -51,7 +51,10 @@ class Fs:
         return True
     def cp(self, source, target, recurse=False):
         here(target).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(here(source), here(target))
+        if here(source).is_dir() and not recurse:
+            raise Exception(f"java.io.IOException: {source} is a directory")
+        copy = shutil.copytree if here(source).is_dir() else shutil.copyfile
+        copy(here(source), here(target))
         return True
 def finder(path):
     for begin in ("/Workspace/", "dbfs:/", "/dbfs/"):
