@@ -58,6 +58,7 @@ train = PythonScriptStep(
     source_files=["train.py"],
 )
 
+# Airflow finds DAGs by the variables of a file.
 dag = Pipeline(workspace, steps=[train], description="Predict what machines draw at a temperature").to_dag(
     "transform_on_databricks", schedule=None, doc_md=__doc__, tags=["example"]
 )

@@ -57,7 +57,7 @@ class Fs:
         copy(here(source), here(target))
         return True
 def finder(path):
-    for begin in ("/Workspace/", "dbfs:/", "/dbfs/"):
+    for begin in ("/Workspace/", "dbfs:/", "/dbfs/", "/Volumes/"):
         if path.startswith(begin) and begin in mounts:
             return pkgutil.get_importer(mounts[begin] + path[len(begin):])
     raise ImportError(path)

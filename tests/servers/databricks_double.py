@@ -1,9 +1,9 @@
 """A double of a Databricks workspace, on loopback: none can be had where we develop.
 
 It answers the REST requests that Airflow's Databricks provider and its trigger make for one-time runs, and
-those for code in the workspace and on DBFS, with the documented paths, states and error bodies; it asks for
-its token, and refuses every field that the public API has not (see ``databricks_fields``). Code really runs:
-see ``databricks_code``. Not there: Spark, jars, R, libraries, serverless machines, Volumes, jobs that are
+those for code in the workspace, in Volumes and on DBFS, with the documented paths, states and error bodies;
+it asks for its token, and refuses every field that the public API has not (see ``databricks_fields``). Code
+really runs: see ``databricks_code``. Not there: Spark, jars, R, libraries, serverless machines, jobs that are
 kept, more than one task in a run, permissions but the ``forbidden`` switch. Clusters start at once unless
 ``start_seconds`` says otherwise.
 """
@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from servers.databricks_fields import problem_with
 from servers.databricks_files import Files, Plain, Refusal
@@ -96,6 +96,17 @@ class DatabricksDouble(ThreadingHTTPServer):
             return {}
         return self._about_run(endpoint, int(body["run_id"]))
 
+    def answer_of_volume(self, method: str, endpoint: str, data: bytes, body: Plain) -> bytes:
+        """The same for files of Volumes, which are bytes and no JSON."""
+        area = "/".join(endpoint.split("/")[:3])
+        problem = problem_with(method, area, body)
+        if problem is not None:
+            raise Refusal(400, "MALFORMED_REQUEST", problem)
+        if area in self.forbidden:
+            raise Refusal(403, "PERMISSION_DENIED", "Double does not have permission to do that.")
+        with self._lock:
+            return self.files.volume(method, unquote(endpoint.removeprefix("2.0/fs")), data, body)
+
     def _cluster(self, cluster_id: str) -> Plain:
         if cluster_id not in self.clusters:
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Cluster {cluster_id} does not exist")
@@ -149,18 +160,30 @@ class _Requests(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answered()
 
+    def do_PUT(self) -> None:
+        self._answered()
+
+    def do_HEAD(self) -> None:
+        self._answered()
+
     def _answered(self) -> None:
         parts = urlsplit(self.path)
         text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        # The provider's triggers send what they ask for as a body, as Databricks allows.
-        body: Plain = {**json.loads(text or b"{}"), **dict(parse_qsl(parts.query))}
         endpoint = parts.path.removeprefix("/api/")
+        in_volume = endpoint.startswith("2.0/fs/")
+        # The provider's triggers send what they ask for as a body, as Databricks allows.
+        body: Plain = dict(parse_qsl(parts.query))
+        if not in_volume:
+            body = {**json.loads(text or b"{}"), **body}
         self.server.requests.append((self.command, endpoint, body))
         try:
             if self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 raise Refusal(401, "UNAUTHENTICATED", "Credential was not sent.")
             if self.server.next_answers:
                 raise _fault(self.server.next_answers.pop(0))
+            if in_volume:
+                self._send_bytes(200, self.server.answer_of_volume(self.command, endpoint, text, body))
+                return
             answer = self.server.answer(self.command, endpoint, body)
             if self.server.lost_answers and endpoint.endswith("/submit"):
                 raise _fault(self.server.lost_answers.pop(0))
@@ -169,12 +192,15 @@ class _Requests(BaseHTTPRequestHandler):
             self._send(refusal.status, {"error_code": refusal.code, "message": refusal.message})
 
     def _send(self, status: int, answer: Mapping[str, Any]) -> None:
-        data = json.dumps(answer).encode()
+        self._send_bytes(status, json.dumps(answer).encode(), "application/json")
+
+    def _send_bytes(self, status: int, data: bytes, kind: str = "application/octet-stream") -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Keep quiet."""

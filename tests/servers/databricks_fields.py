@@ -188,6 +188,10 @@ REQUESTS: dict[tuple[str, str], Schema] = {
     ("GET", "2.0/workspace/export"): exactly(
         "path", path=TEXT, format=one_of("SOURCE", "HTML", "JUPYTER", "DBC", "R_MARKDOWN", "AUTO", "RAW")
     ),
+    ("PUT", "2.0/fs/files"): exactly(overwrite=one_of("true", "false")),
+    ("HEAD", "2.0/fs/files"): exactly(),
+    ("GET", "2.0/fs/files"): exactly(),
+    ("PUT", "2.0/fs/directories"): exactly(),
     ("GET", "2.0/dbfs/get-status"): _PATH,
     ("GET", "2.0/dbfs/read"): exactly("path", path=TEXT, offset=_RUN, length=_RUN),
     ("POST", "2.0/dbfs/mkdirs"): _PATH,

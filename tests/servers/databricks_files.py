@@ -31,19 +31,21 @@ class Files:
         self._open: dict[int, tuple[Path, bytearray]] = {}
         self.mounts: dict[str, str] = {}
         """Beginnings of URLs that code there can open, and the folders that they are here."""
-        for name in ("workspace/Shared", "dbfs"):
+        for name in ("workspace/Shared", "dbfs", "volumes"):
             (root / name).mkdir(parents=True)
 
     @property
     def mounted(self) -> dict[str, str]:
         """All beginnings of paths and URLs that are folders here."""
-        own = {"/Workspace/": "workspace", "dbfs:/": "dbfs", "/dbfs/": "dbfs"}
+        own = {"/Workspace/": "workspace", "dbfs:/": "dbfs", "/dbfs/": "dbfs", "/Volumes/": "volumes"}
         return {**self.mounts, **{begin: f"{self._root / name}/" for begin, name in own.items()}}
 
     def file(self, path: str) -> Path:
         """The file of a path as a task names it."""
         if path.startswith("dbfs:/"):
             return self._root / "dbfs" / path.removeprefix("dbfs:/")
+        if path.startswith("/Volumes/"):
+            return self._root / "volumes" / path.removeprefix("/Volumes/")
         return self._root / "workspace" / path.removeprefix("/Workspace").lstrip("/")
 
     def put(self, path: str, text: str) -> None:
@@ -51,6 +53,25 @@ class Files:
         file = self.file(path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+
+    def volume(self, method: str, path: str, data: bytes, body: Plain) -> bytes:
+        """Do what a request of the Files API asks for: ``/files/...`` or ``/directories/...``."""
+        _, kind, path = path.split("/", 2)
+        path = f"/{path}"
+        if not path.startswith("/Volumes/") or len(path.split("/")) < 6:
+            raise Refusal(400, "INVALID_PARAMETER_VALUE", f"{path} is not in a Volume.")
+        file = self.file(path)
+        if method == "PUT" and kind == "directories":
+            file.mkdir(parents=True, exist_ok=True)
+        elif method == "PUT":
+            if not file.parent.is_dir():
+                raise Refusal(404, "NOT_FOUND", f"The folder of {path} does not exist.")
+            if file.exists() and body.get("overwrite") == "false":
+                raise Refusal(409, "ALREADY_EXISTS", f"{path} already exists.")
+            file.write_bytes(data)
+        elif not file.is_file():
+            raise Refusal(404, "NOT_FOUND", f"{path} does not exist.")
+        return file.read_bytes() if method == "GET" else b""
 
     def answer(self, method: str, endpoint: str, body: Plain) -> Plain:
         """Do what a request asks for."""

@@ -94,6 +94,18 @@ def test_a_widget_that_nobody_gave_is_an_error(double: DatabricksDouble) -> None
     assert state_at_the_end(double, run_id)["result_state"] == "FAILED"
 
 
+def test_a_jupyter_notebook_runs_cell_by_cell(double: DatabricksDouble) -> None:
+    sources = [["x = dbutils.widgets.get('x')\n", "%pip install nothing"], ["dbutils.notebook.exit(x * 2)"]]
+    cells = [{"cell_type": "code", "source": source} for source in sources]
+    text = {"cell_type": "markdown", "source": ["# no code"]}
+    double.files.put("/Shared/nb", json.dumps({"cells": [text, *cells]}))
+    task = {"notebook_task": {"notebook_path": "/Shared/nb", "base_parameters": {"x": "ab"}}}
+    run_id = submit(double, task)[1]["run_id"]
+    assert state_at_the_end(double, run_id)["result_state"] == "SUCCESS"
+    output = ask(double, "GET", "2.2/jobs/runs/get-output", {"run_id": run_id + 10_000})[1]
+    assert output["notebook_output"] == {"result": "abab"}
+
+
 def test_what_it_cannot_run_it_says(double: DatabricksDouble) -> None:
     run_id = submit(double, {"spark_jar_task": {"main_class_name": "a.Main"}})[1]["run_id"]
     state = state_at_the_end(double, run_id)

@@ -173,8 +173,21 @@ def test_a_notebook_counts_by_what_is_in_it(project: Project, databricks: Databr
     assert steps_key(project, {}) == before
 
 
+def test_a_jupyter_notebook_counts_by_its_source(project: Project, databricks: DatabricksDouble) -> None:
+    def notebook(source: str, output: str) -> str:
+        cell = {"cell_type": "code", "source": [source], "outputs": [{"text": output}], "metadata": {}}
+        return json.dumps({"cells": [cell], "nbformat": 4, "nbformat_minor": 5, "metadata": {}})
+
+    databricks.files.put("/Shared/clean", notebook("print(1)", "1"))
+    before = steps_key(project, {})
+    databricks.files.put("/Shared/clean", notebook("print(1)", "2"))
+    assert steps_key(project, {}) == before
+    databricks.files.put("/Shared/clean", notebook("print(2)", "2"))
+    assert steps_key(project, {}) != before
+
+
 def test_a_script_counts_by_what_is_in_it(project: Project, databricks: DatabricksDouble) -> None:
-    for path in ("dbfs:/s.py", "/Shared/s.py"):
+    for path in ("dbfs:/s.py", "/Shared/s.py", "/Volumes/a/b/c/s.py"):
         script = {"notebook_path": None, "python_script_path": path}
         databricks.files.put(path, "pass")
         before = steps_key(project, script)

@@ -51,7 +51,6 @@ def test_a_token_in_code_is_refused_with_advice_and_not_repeated() -> None:
         {"url_scheme": "https"},
         {"databricks_conn_id": ""},
         {"upload_to": "mlsteps"},
-        {"upload_to": "/Volumes/a/b/c"},
         {"poll_seconds": 0},
         {"poll_seconds": True},
         {"places": {"/a": ""}},

@@ -53,14 +53,14 @@ def test_a_notebook_needs_one_line(there: There) -> None:
     logged(there, there.notebook(LINE + LOGS))
 
 
-@pytest.mark.parametrize("path", ["/Shared/s.py", "dbfs:/s.py"])
+@pytest.mark.parametrize("path", ["/Shared/s.py", "dbfs:/s.py", "/Volumes/a/b/c/s.py"])
 def test_a_script_that_lies_there_needs_one_line(there: There, path: str) -> None:
     there.double.files.put(path, PATH + LOGS)
     logged(there, DatabricksTask("S", "script", path, CLUSTER))
     assert there.bench.kept["stdout.log"].decode().startswith("x")
 
 
-@pytest.mark.parametrize("upload_to", ["/Shared/mlsteps", "dbfs:/mlsteps"])
+@pytest.mark.parametrize("upload_to", ["/Shared/mlsteps", "dbfs:/mlsteps", "/Volumes/a/b/c/d"])
 def test_an_uploaded_script_needs_nothing(there: There, upload_to: str) -> None:
     below = there.bench.root / "src" / "below"
     below.mkdir(parents=True)
@@ -71,8 +71,16 @@ def test_an_uploaded_script_needs_nothing(there: There, upload_to: str) -> None:
     assert "--mlsteps_run" in code["parameters"] and "--mlsteps_path" not in code["parameters"]
     requests = len(there.double.requests)
     logged(there, task, settings={"upload_to": upload_to}, id="job.2")
-    endings = [path.rpartition("/")[2] for _, path, _ in there.double.requests[requests:]]
-    assert not {"import", "mkdirs", "create"} & set(endings)
+    later = there.double.requests[requests:]
+    assert not {"import", "mkdirs", "create"} & {path.rpartition("/")[2] for _, path, _ in later}
+    assert "PUT" not in {method for method, _, _ in later}
+
+
+def test_a_cluster_that_does_not_reach_the_upload_says_so(there: There) -> None:
+    task = DatabricksTask("S", "uploaded", "main.py", CLUSTER)
+    lost = "import sys; sys.path_hooks.pop(0); sys.path_importer_cache.clear()\n"
+    outcome = there.run(task, script=lost + LOGS)
+    assert outcome.error is not None and "does not reach what mlsteps has uploaded" in outcome.error
 
 
 def test_an_uploaded_script_with_such_a_folder_of_its_own_keeps_it(there: There) -> None:

@@ -47,7 +47,7 @@ print("args", sorted(args))
 """
 
 
-@pytest.mark.parametrize("upload_to", ["/Shared/mlsteps", "dbfs:/mlsteps"])
+@pytest.mark.parametrize("upload_to", ["/Shared/mlsteps", "dbfs:/mlsteps", "/Volumes/main/ml/a b#"])
 def test_a_script_is_uploaded_with_its_folder_once(there: There, upload_to: str) -> None:
     (there.bench.root / "src").mkdir(parents=True)
     (there.bench.root / "src" / "below.py").write_text("word = 'below'")
@@ -62,7 +62,23 @@ def test_a_script_is_uploaded_with_its_folder_once(there: There, upload_to: str)
     again = there.run(task, "x", script=SCRIPT, outputs=outputs, settings=settings, id="job.2")
     assert again.error is None
     writing = ("import", "mkdirs", "create", "add-block")
-    assert not [path for _, path, _ in there.double.requests[requests:] if path.endswith(writing)]
+    later = there.double.requests[requests:]
+    assert not [path for method, path, _ in later if method == "PUT" or path.endswith(writing)]
+
+
+def test_a_busy_volume_is_asked_again_and_a_right_that_is_missing_there_is_told(there: There) -> None:
+    databricks = api.Databricks(DatabricksCompute("dbx", databricks_conn_id="DBX"))
+    databricks.make_folder("/Volumes/a/b/c/d")
+    there.double.next_answers = [429, 503]
+    databricks.write("/Volumes/a/b/c/d/e", b"x")
+    assert list(databricks.read("/Volumes/a/b/c/d/e")) == [b"x"]
+    there.double.next_answers = [429] * 20
+    with pytest.raises(ComputeTargetException, match="could not write '/Volumes/a/b/c/d/e'.*too often"):
+        databricks.write("/Volumes/a/b/c/d/e", b"y")
+    there.double.next_answers = []
+    there.double.forbidden = {"2.0/fs/files"}
+    with pytest.raises(api.DatabricksRefusal, match="PERMISSION_DENIED.*list of rights"):
+        databricks.write("/Volumes/a/b/c/d/e", b"y")
 
 
 def test_a_large_file_gets_to_dbfs_and_back_in_pieces(there: There) -> None:

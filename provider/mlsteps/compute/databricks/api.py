@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlsteps.compute.databricks.volumes import PREFIX, Volumes
 from mlsteps.exceptions import ComputeTargetException
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Databricks:
         self._hook: Any = DatabricksHook(
             target.databricks_conn_id, retry_limit=RETRIES, retry_args=again, caller="mlsteps"
         )
+        self._volumes = Volumes(self._hook)
 
     # Runs
 
@@ -95,7 +97,9 @@ class Databricks:
     # Code
 
     def exists(self, path: str) -> bool:
-        """Whether there is something at a path of the workspace or of DBFS."""
+        """Whether there is something at a path of the workspace, of DBFS or of a Volume (a file)."""
+        if path.startswith(PREFIX):
+            return self._told(f"look for {path!r}", lambda: self._volumes.exists(path))
         area, there = _area(path)
         try:
             self._call(f"look for {path!r}", "GET", f"2.0/{area}/get-status", {"path": there})
@@ -107,6 +111,9 @@ class Databricks:
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it."""
+        if path.startswith(PREFIX):
+            self._told(f"make the folder {path!r}", lambda: self._volumes.make_folder(path))
+            return
         area, there = _area(path)
         self._call(f"make the folder {path!r}", "POST", f"2.0/{area}/mkdirs", {"path": there})
 
@@ -114,6 +121,9 @@ class Databricks:
         """Write a file, or replace it."""
         area, there = _area(path)
         doing = f"write {path!r}"
+        if path.startswith(PREFIX):
+            self._told(doing, lambda: self._volumes.write(path, data))
+            return
         if area == "workspace":
             text = base64.b64encode(data).decode()
             body = {"path": there, "format": "RAW", "overwrite": True, "content": text}
@@ -129,6 +139,9 @@ class Databricks:
         """A file's bytes, or a notebook's source."""
         area, there = _area(path)
         doing = f"read {'notebook' if notebook else 'script'} {path!r}"
+        if path.startswith(PREFIX):
+            yield self._told(doing, lambda: self._volumes.read(path))
+            return
         if area == "workspace":
             asked = {"path": there, "format": "SOURCE" if notebook else "AUTO"}
             yield base64.b64decode(self._call(doing, "GET", "2.0/workspace/export", asked)["content"])
@@ -157,11 +170,15 @@ class Databricks:
         :raises DatabricksRefusal: the answer was an error.
         """
         from airflow.sdk.exceptions import AirflowException
+        from requests import HTTPError
 
         try:
             return ask()
         except AirflowException as error:
             raise self._refused(doing, str(error)) from None
+        except HTTPError as error:
+            answer: Any = error.response  # raised for one
+            raise self._refusal(doing, answer.status_code, answer.text) from None
         except Exception as error:  # a connection has many ways of being wrong
             raise ComputeTargetException(
                 f"{self._where}: could not {doing}: {type(error).__name__}: {error}"
@@ -171,8 +188,11 @@ class Databricks:
         found = _ANSWER.match(text)
         if found is None:
             return ComputeTargetException(f"{self._where}: could not {doing}: {text}")
-        status, answer = int(found.group(2)), _plain(found.group(1))
-        code, message = str(answer.get("error_code", "")), str(answer.get("message", found.group(1)))
+        return self._refusal(doing, int(found.group(2)), found.group(1))
+
+    def _refusal(self, doing: str, status: int, text: str) -> DatabricksRefusal:
+        answer = _plain(text)
+        code, message = str(answer.get("error_code", "")), str(answer.get("message", text))
         said = f"{message.rstrip('. ')} ({code or f'status {status}'})."
         return DatabricksRefusal(
             f"{self._where}: could not {doing}: {said} {_ADVICE.get(status, '')}".rstrip(), code

@@ -21,8 +21,11 @@ _COMPLETE = ".mlsteps-complete"
 # Stands in for the package: Python goes on with what a module has put in its own place.
 _MODULE = """# Written by mlsteps: lets this folder's scripts import mlsteps.run.
 import importlib
+import importlib.machinery
 import sys
 
+if importlib.machinery.PathFinder.find_spec(__name__, [{path!r}]) is None:
+    raise ImportError("this cluster does not reach what mlsteps has uploaded to " + {path!r})
 sys.path.insert(0, {path!r})
 del sys.modules[__name__]
 importlib.import_module(__name__)
@@ -149,7 +152,7 @@ def _libraries(given: tuple[Library, ...]) -> dict[str, Any]:
 def _content(task: DatabricksTask, databricks: Callable[[], Databricks]) -> str | None:
     """The digest of a notebook or script that lies on Databricks; None where it cannot be read there."""
     path = task.what
-    readable = path.startswith("dbfs:/") or (path.startswith("/") and not path.startswith("/Volumes/"))
+    readable = path.startswith(("dbfs:/", "/"))
     if task.kind not in ("notebook", "script") or not readable:
         return None
     digest = hashlib.sha256()

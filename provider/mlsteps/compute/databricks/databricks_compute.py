@@ -42,8 +42,8 @@ class DatabricksCompute(ComputeTarget):
     :param url_scheme: ``abfss``, or ``wasbs`` as in SDK v1.
     :param places: What folders of the worker, or URLs, are called on a cluster:
         ``{"/data/lake": "/Volumes/main/ml/lake"}``.
-    :param upload_to: Folder for source directories: of the workspace (``/Shared/...``), or of DBFS
-        (``dbfs:/...``). Who may write there decides what code runs.
+    :param upload_to: Folder for source directories: of the workspace (``/Shared/...``), of a Volume
+        (``/Volumes/...``), or of DBFS (``dbfs:/...``). Who may write there decides what code runs.
     :param spark_version, node_type: Of new clusters that do not say.
     :param deferrable: Whether Airflow's triggerer waits for runs; else a worker does.
     :param poll_seconds: How often a run is looked at.
@@ -170,10 +170,10 @@ def _check(target: DatabricksCompute) -> None:
         texts = [part for pair in getattr(target, setting).items() for part in pair]
         if not all(isinstance(text, str) and text for text in texts):
             raise ComputeTargetException(f"{where}: {setting} says texts by texts.")
-    if not target.upload_to.startswith(("/", "dbfs:/")) or target.upload_to.startswith("/Volumes/"):
+    if not target.upload_to.startswith(("/", "dbfs:/")):
         raise ComputeTargetException(
-            f"{where}: upload_to is a folder of the workspace such as /Shared/mlsteps, or of DBFS such as "
-            f"dbfs:/mlsteps, not {target.upload_to!r}."
+            f"{where}: upload_to is a folder of the workspace such as /Shared/mlsteps, of a Volume such as "
+            f"/Volumes/main/ml/code, or of DBFS such as dbfs:/mlsteps, not {target.upload_to!r}."
         )
     seconds: Any = target.poll_seconds
     if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
