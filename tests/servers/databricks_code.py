@@ -2,7 +2,8 @@
 
 Notebooks are Databricks' source format or Jupyter's; lines of magic are left out. Of ``dbutils`` there are
 ``widgets.get`` and ``text``, ``notebook.exit`` and the verbs of ``fs`` below, and ``getArgument``. URLs that
-``mounts`` names are folders here, and so is ``/Workspace`` where Python looks for modules. No Spark.
+``mounts`` names are folders here, or blobs that the signature in the cluster's settings opens; ``/Workspace``
+is a folder where Python looks for modules. No Spark.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from servers.databricks_files import Files
 
 _SHIM = """
-import json, os, pkgutil, shutil, sys, traceback, types
+import json, os, pkgutil, shutil, sys, traceback, types, urllib.parse, urllib.request
 from pathlib import Path
 file, said, kind = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-given, mounts = map(json.loads, sys.argv[4:])
+given, mounts, conf = map(json.loads, sys.argv[4:])
 answer = {}
 class Exit(BaseException): pass
 class Widgets:
@@ -41,15 +43,37 @@ def here(url):
         if url.startswith(begin):
             return Path(folder + url[len(begin):])
     raise Exception(f"java.io.IOException: No FileSystem for {url}")
+def blob(method, url, data=None):
+    for begin, address in mounts.items():
+        if url.startswith(begin) and address.startswith("http"):
+            token = conf.get("spark.hadoop.fs.azure.sas.fixed.token." + begin.partition("@")[2], "")
+            headers = {"x-ms-version": "2021-08-06", "x-ms-blob-type": "BlockBlob"}
+            address += urllib.parse.quote(url[len(begin):]) + "?" + token
+            return urllib.request.Request(address, data, headers, method=method)
+def sent(request):
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
 class Fs:
-    def head(self, url, most=65536): return here(url).read_bytes()[:most].decode()
+    def head(self, url, most=65536):
+        request = blob("GET", url)
+        data = sent(request) if request else here(url).read_bytes()
+        return data[:most].decode()
     def put(self, url, text, overwrite=False):
+        request = blob("PUT", url, text.encode())
+        if request:
+            sent(request)
+            return True
         if here(url).exists() and not overwrite:
             raise Exception(f"java.nio.file.FileAlreadyExistsException: {url}")
         here(url).parent.mkdir(parents=True, exist_ok=True)
         here(url).write_text(text)
         return True
     def cp(self, source, target, recurse=False):
+        if source.startswith("file:") and here(source).is_file():
+            request = blob("PUT", target, here(source).read_bytes())
+            if request:
+                sent(request)
+                return True
         here(target).parent.mkdir(parents=True, exist_ok=True)
         if here(source).is_dir() and not recurse:
             raise Exception(f"java.io.IOException: {source} is a directory")
@@ -109,15 +133,22 @@ class RunningCode:
 
     :param parameters: Widgets by name of a notebook, arguments of a script.
     :param folder: For what it leaves.
+    :param conf: Settings of its cluster.
     """
 
     def __init__(
-        self, file: Path, parameters: dict[str, str] | list[str], folder: Path, files: Files
+        self,
+        file: Path,
+        parameters: dict[str, str] | list[str],
+        folder: Path,
+        files: Files,
+        conf: Mapping[str, str],
     ) -> None:
         folder.mkdir(parents=True)
         self._said = folder / "said.json"
         kind = "notebook" if isinstance(parameters, dict) else "script"
-        words = [str(file), str(self._said), kind, json.dumps(parameters), json.dumps(files.mounted)]
+        plain = map(json.dumps, (parameters, files.mounted, dict(conf)))
+        words = [str(file), str(self._said), kind, *plain]
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-I", "-S", "-c", _SHIM, *words],
             cwd=folder,

@@ -37,6 +37,8 @@ class DatabricksDouble(ThreadingHTTPServer):
         self.files = Files(root)
         self.clusters: dict[str, Plain] = {}
         """Clusters that exist, by id, as ``clusters/get`` tells them."""
+        self.secrets: dict[str, dict[str, str]] = {"amlscope": {}}
+        """Secrets by scope and name."""
         self.start_seconds = 0.0
         """How long a cluster takes to start."""
         self.refuse_start: tuple[str, str] | None = None
@@ -86,6 +88,8 @@ class DatabricksDouble(ThreadingHTTPServer):
         if endpoint.startswith(("2.0/workspace/", "2.0/dbfs/")):
             with self._lock:
                 return self.files.answer(method, endpoint, body)
+        if endpoint.startswith("2.0/secrets/"):
+            return self._secret(endpoint, body)
         if endpoint == "2.1/clusters/get":
             return self._cluster(str(body["cluster_id"]))
         if endpoint.endswith("/submit"):
@@ -112,6 +116,16 @@ class DatabricksDouble(ThreadingHTTPServer):
             raise Refusal(400, "INVALID_PARAMETER_VALUE", f"Cluster {cluster_id} does not exist")
         return {"cluster_id": cluster_id, "state": "RUNNING", **self.clusters[cluster_id]}
 
+    def _secret(self, endpoint: str, body: Plain) -> Plain:
+        scope = self.secrets.get(body["scope"])
+        if scope is None or (endpoint.endswith("/delete") and body["key"] not in scope):
+            raise Refusal(404, "RESOURCE_DOES_NOT_EXIST", f"No such scope or secret: {body['scope']}")
+        if endpoint.endswith("/put"):
+            scope[body["key"]] = body["string_value"]
+        else:
+            del scope[body["key"]]
+        return {}
+
     def _submit(self, body: Plain) -> int:
         with self._lock:
             token = body.get("idempotency_token")
@@ -132,6 +146,7 @@ class DatabricksDouble(ThreadingHTTPServer):
                 f"http://127.0.0.1:{self.server_address[1]}/#job/1/run/{run_id}",
                 self.start_seconds,
                 self.refuse_start,
+                self.secrets,
             )
             return run_id
 

@@ -174,6 +174,8 @@ REQUESTS: dict[tuple[str, str], Schema] = {
     ("POST", "2.2/jobs/runs/cancel"): exactly("run_id", run_id=_RUN),
     ("POST", "2.2/jobs/runs/cancel-all"): exactly(all_queued_runs=FLAG, job_id=_RUN),
     ("GET", "2.1/clusters/get"): exactly("cluster_id", cluster_id=TEXT),
+    ("POST", "2.0/secrets/put"): exactly("scope key", scope=TEXT, key=TEXT, string_value=TEXT),
+    ("POST", "2.0/secrets/delete"): exactly("scope key", scope=TEXT, key=TEXT),
     ("GET", "2.0/workspace/get-status"): _PATH,
     ("POST", "2.0/workspace/mkdirs"): _PATH,
     ("POST", "2.0/workspace/delete"): exactly("path", path=TEXT, recursive=FLAG),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from servers.databricks_code import Ended, RunningCode
 from servers.databricks_files import Files, Plain, Refusal, is_notebook
+
+_SECRET = re.compile(r"\{\{secrets/([^/}]+)/([^}]+)\}\}")
 
 
 class DoubledRun:
@@ -32,8 +36,12 @@ class DoubledRun:
         page: str,
         start_seconds: float,
         refused: tuple[str, str] | None,
+        secrets: Mapping[str, Mapping[str, str]],
     ) -> None:
         self.run_id = run_id
+        self.spark_conf: dict[str, str] = {}
+        """The settings of its cluster, once that has started."""
+        self._secrets = secrets
         self._body = body
         (self._task,) = body["tasks"]
         self._files, self._folder, self._page = files, folder, page
@@ -130,18 +138,32 @@ class DoubledRun:
             message = "" if ended.error is None else "Workload failed, see run output for details"
             self._set("TERMINATED", "SUCCESS" if ended.error is None else "FAILED", message)
 
+    def _look_up(self, found: re.Match[str]) -> str:
+        scope, name = found.groups()
+        if name not in self._secrets.get(scope, {}):
+            raise Refusal(
+                400, "INVALID_ARGUMENT", f"Secret does not exist with scope: {scope} and key: {name}"
+            )
+        return self._secrets[scope][name]
+
     def _code_of_task(self) -> RunningCode:
+        conf = (self._task.get("new_cluster") or {}).get("spark_conf") or {}
+        self.spark_conf = {key: _SECRET.sub(self._look_up, value) for key, value in conf.items()}
         notebook, script = self._task.get("notebook_task"), self._task.get("spark_python_task")
         if notebook is not None:
             file = self._files.file(notebook["notebook_path"])
             if not file.is_file() or not is_notebook(file):
                 path = notebook["notebook_path"]
                 raise Refusal(400, "RESOURCE_NOT_FOUND", f'Unable to access the notebook "{path}".')
-            return RunningCode(file, dict(notebook.get("base_parameters") or {}), self._folder, self._files)
+            return RunningCode(
+                file, dict(notebook.get("base_parameters") or {}), self._folder, self._files, self.spark_conf
+            )
         if script is None:
             raise Refusal(400, "FEATURE_DISABLED", "The double runs notebooks and Python scripts only.")
         file = self._files.file(script["python_file"])
         if not file.is_file():
             message = f"Cannot read the python file {script['python_file']}."
             raise Refusal(400, "RESOURCE_NOT_FOUND", message)
-        return RunningCode(file, list(script.get("parameters") or []), self._folder, self._files)
+        return RunningCode(
+            file, list(script.get("parameters") or []), self._folder, self._files, self.spark_conf
+        )

@@ -257,11 +257,11 @@ def test_serverless_code_has_an_environment_and_no_cluster() -> None:
 
 def test_an_accounts_key_is_named_and_never_sent() -> None:
     target = DatabricksCompute("dbx", credentials="secret", secret_scope="scope")
-    setting = "fs.azure.account.key.a.dfs.core.windows.net"
+    setting = "fs.azure.account.key.a.dfs.core.windows.net"  # by Hadoop's own name, for a notebook
     ports = (PortUrl("raw", "$in", PORTS[0].url, "a-key", setting),)
     step = DatabricksStep("S", **NOTEBOOK, num_workers=1, compute_target=target)
     sent = submit_request(target, step.databricks_task, JobValues(ports=ports), "n", "t")
-    assert at(sent, "new_cluster.spark_conf") == {setting: "{{secrets/scope/a-key}}"}
+    assert at(sent, "new_cluster.spark_conf") == {f"spark.hadoop.{setting}": "{{secrets/scope/a-key}}"}
     widgets = at(sent, "notebook_task.base_parameters")
     assert (widgets["raw_blob_secretname"], widgets["raw_blob_config"]) == ("a-key", setting)
 

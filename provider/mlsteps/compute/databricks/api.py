@@ -94,6 +94,20 @@ class Databricks:
             f"look at cluster {cluster_id!r}", "GET", "2.1/clusters/get", {"cluster_id": cluster_id}
         )
 
+    # Secrets
+
+    def put_secret(self, scope: str, name: str, value: str) -> None:
+        """Put a secret into a scope, or replace it. The value appears in no log."""
+        from airflow.sdk.log import mask_secret
+
+        mask_secret(value)
+        body = {"scope": scope, "key": name, "string_value": value}
+        self._call(f"put a secret into scope {scope!r}", "POST", "2.0/secrets/put", body)
+
+    def delete_secret(self, scope: str, name: str) -> None:
+        """Take a secret out of a scope."""
+        self._call(f"delete secret {name!r}", "POST", "2.0/secrets/delete", {"scope": scope, "key": name})
+
     # Code
 
     def exists(self, path: str) -> bool:

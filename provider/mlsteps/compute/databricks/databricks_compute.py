@@ -36,7 +36,7 @@ class DatabricksCompute(ComputeTarget):
     :param databricks_conn_id: Airflow's connection of type ``databricks``.
     :param credentials: How the code opens Azure storage: by the cluster's own ``identity``, or by the
         account's key in a ``secret`` scope, which then is a setting of new clusters and is named in SDK v1's
-        widgets.
+        widgets, or in the same way by a signature for this run alone (``sas``).
     :param secret_scope: The secret scope.
     :param secrets: Names of the keys' secrets in it, by account; default: the account's name.
     :param url_scheme: ``abfss``, or ``wasbs`` as in SDK v1.
@@ -59,7 +59,7 @@ class DatabricksCompute(ComputeTarget):
         self,
         name: str = "databricks",
         databricks_conn_id: str = DEFAULTS["databricks_conn_id"],
-        credentials: Literal["identity", "secret"] = DEFAULTS["credentials"],
+        credentials: Literal["identity", "secret", "sas"] = DEFAULTS["credentials"],
         secret_scope: str = DEFAULTS["secret_scope"],
         secrets: Mapping[str, str] | None = None,
         url_scheme: Literal["abfss", "wasbs"] = DEFAULTS["url_scheme"],
@@ -118,7 +118,7 @@ class DatabricksCompute(ComputeTarget):
         access_token: str = "",
         *,
         databricks_conn_id: str | None = None,
-        credentials: Literal["identity", "secret"] | None = None,
+        credentials: Literal["identity", "secret", "sas"] | None = None,
         secret_scope: str | None = None,
         secrets: Mapping[str, str] | None = None,
         url_scheme: Literal["abfss", "wasbs"] | None = None,
@@ -152,7 +152,7 @@ class DatabricksCompute(ComputeTarget):
         )
 
 
-_CHOICES = {"credentials": ("identity", "secret"), "url_scheme": ("abfss", "wasbs")}
+_CHOICES = {"credentials": ("identity", "secret", "sas"), "url_scheme": ("abfss", "wasbs")}
 _TEXTS = ("databricks_conn_id", "secret_scope", "upload_to", "spark_version", "node_type")
 
 

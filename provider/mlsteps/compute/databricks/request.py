@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 TASK_KEY = "step"
 ENVIRONMENT_KEY = "default"
+# What makes a cluster's setting one of Hadoop's, whose drivers open the storage.
+_HADOOP = "spark.hadoop."
+_SIGNATURE = "fs.azure.sas.fixed.token."
+_PROVIDER = "org.apache.hadoop.fs.azurebfs.sas.FixedSASTokenProvider"
 
 
 def idempotency_token(job_id: str) -> str:
@@ -80,8 +84,13 @@ def _environment(task: DatabricksTask, serverless: Serverless) -> dict[str, Any]
 
 def _secret_settings(target: DatabricksCompute, values: JobValues) -> dict[str, str]:
     """Spark's settings that let a new cluster read the accounts; the cluster looks the secrets up itself."""
-    return {
-        port.setting: f"{{{{secrets/{target.secret_scope}/{port.secret}}}}}"
-        for port in values.ports
-        if port.setting and port.secret
-    }
+    found = {}
+    for port in values.ports:
+        if not (port.setting and port.secret):
+            continue
+        found[f"{_HADOOP}{port.setting}"] = f"{{{{secrets/{target.secret_scope}/{port.secret}}}}}"
+        if port.setting.startswith(_SIGNATURE):
+            host = port.setting.removeprefix(_SIGNATURE)
+            found[f"{_HADOOP}fs.azure.account.auth.type.{host}"] = "SAS"
+            found[f"{_HADOOP}fs.azure.sas.token.provider.type.{host}"] = _PROVIDER
+    return found

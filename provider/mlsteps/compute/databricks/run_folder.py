@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlsteps.compute.databricks.parameters import PortUrl
 from mlsteps.compute.job import JobOutput, JobWatcher, StepJob
@@ -14,22 +14,19 @@ from mlsteps.exceptions import MlstepsException
 from mlsteps.run.context import InputPath, RunContext
 from mlsteps.run.protocol import CONTEXT_FILE, RUN_PLACE
 
-if TYPE_CHECKING:
-    from mlsteps.data.stores import Store
-
 _NAME = "mlsteps-run"
 
 
 class RunFolder(Report):
     """The folder of one job: ``run/`` is the code's.
 
-    :param store: Which both sides reach.
-    :param url: What the cluster calls it.
+    :param port: The code's part, on a store that both sides reach.
+    :param url: What the cluster calls that.
     """
 
-    def __init__(self, job: StepJob, store: Store, url: PortUrl) -> None:
-        super().__init__(store, _folder(job))
-        self.url = url
+    def __init__(self, job: StepJob, port: JobOutput, url: PortUrl) -> None:
+        super().__init__(port.store, _folder(job))
+        self.port, self.url = port, url
         self._job = job
 
     @classmethod
@@ -47,7 +44,7 @@ class RunFolder(Report):
         for store in stores:
             there = JobOutput(RUN_PLACE, "", "", store, f"{_folder(job)}/run", create_directory=False)
             try:
-                return cls(job, store, url_of(there))
+                return cls(job, there, url_of(there))
             except MlstepsException as error:
                 problem = str(error)
         tell(f"Run.get_context() is an offline run there: {problem}")

@@ -59,8 +59,7 @@ def run_there(
         run = _follow(databricks, target, started, watcher)
     outcome = _outcome(databricks, replace(started, run=run), watcher)
     StartNotes(job).forget()
-    if started.folder is not None:
-        started.folder.clear()
+    started.clear(databricks)
     return outcome
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from mlsteps.compute.databricks.notes import StartNote, StartNotes
 from mlsteps.compute.databricks.parameters import JobValues, PortUrl
 from mlsteps.compute.databricks.request import idempotency_token, submit_request
 from mlsteps.compute.databricks.run_folder import RunFolder
+from mlsteps.compute.databricks.signatures import Signatures, signed_by
 from mlsteps.compute.databricks.task import DatabricksTask, Serverless
 from mlsteps.compute.databricks.urls import azure_place, cluster_url
 from mlsteps.compute.job import JobInput, JobOutput, JobWatcher, StepJob
@@ -30,12 +31,20 @@ class StartedRun:
     :param job: As the try that started it had it.
     :param run: As Databricks tells it.
     :param folder: What ``Run.get_context()`` works with; None where there is no such thing.
+    :param signatures: What opens its data, where that is by signatures.
     """
 
     job: StepJob
     run_id: int
     run: dict[str, Any]
     folder: RunFolder | None
+    signatures: Signatures
+
+    def clear(self, databricks: Databricks) -> None:
+        """Delete what was there for it alone."""
+        self.signatures.delete(databricks)
+        if self.folder is not None:
+            self.folder.clear()
 
 
 class Starter:
@@ -82,7 +91,7 @@ class Starter:
         """The run of a note. It is noted before it is there, so that no kill leaves one that nobody knows."""
         current, job = job, note.as_started(job)
         known = current.resumed or note.run_id is not None
-        values, folder = self._prepared(job, known)
+        values, folder, signatures = self._prepared(job, known)
         request = submit_request(
             self._target, self._task, values, _name(job, self._task), idempotency_token(job.id)
         )
@@ -90,20 +99,31 @@ class Starter:
             return None
         if not known:
             self._check_cluster()
+            signatures.put(self._databricks, job)
         note = replace(note, by=current.id)
         with self._watcher.phase("submit"):
             notes.write(note)
             run_id = self._databricks.submit(request)
             notes.write(replace(note, run_id=run_id))
-        return StartedRun(job, run_id, self._databricks.run(run_id), folder)
+        return StartedRun(job, run_id, self._databricks.run(run_id), folder, signatures)
 
-    def _prepared(self, job: StepJob, known: bool) -> tuple[JobValues, RunFolder | None]:
+    def _signatures(self, ports: Sequence[JobInput | JobOutput], values: JobValues) -> Signatures:
+        if self._target.credentials != "sas":
+            return Signatures(self._target, self._task, ())
+        signed = [
+            (port, known.secret, known.setting)
+            for port, known in zip(ports, values.ports, strict=True)
+            if known.secret and known.setting
+        ]
+        return Signatures(self._target, self._task, signed)
+
+    def _prepared(self, job: StepJob, known: bool) -> tuple[JobValues, RunFolder | None, Signatures]:
         """What the code is told; everything that it needs is there."""
         task, databricks, target = self._task, self._databricks, self._target
         ports: tuple[JobInput | JobOutput, ...] = (*job.inputs, *job.outputs)
         values = JobValues(
             arguments=job.command[len(task.command) :],
-            ports=tuple(port_url(target, task, port) for port in ports),
+            ports=tuple(port_url(target, task, job.id, port) for port in ports),
             variables=job.variables,
         )
         with self._watcher.phase("upload"):
@@ -112,19 +132,20 @@ class Starter:
                     raise ComputeTargetException(f"Step {task.step!r} has no source directory to upload.")
                 values = replace(values, directory=uploaded(databricks, target, job.snapshot, self._tell))
             folder, run_path = self._run_folder(job, values)
-            if folder is None:
-                return values, None
-            if not known:
-                folder.prepare(values.ports)
-        told = run_path if task.kind != "uploaded" else None
-        return replace(values, ports=(*values.ports, folder.url), run_path=told), folder
+            if folder is not None:
+                if not known:
+                    folder.prepare(values.ports)
+                ports = (*ports, folder.port)
+                told = run_path if task.kind != "uploaded" else None
+                values = replace(values, ports=(*values.ports, folder.url), run_path=told)
+        return values, folder, self._signatures(ports, values)
 
     def _run_folder(self, job: StepJob, values: JobValues) -> tuple[RunFolder | None, str | None]:
         """What ``Run.get_context()`` works with, and where Python finds that; none for jars."""
         task, databricks, target = self._task, self._databricks, self._target
         if task.kind == "jar":
             return None, None
-        folder = RunFolder.of(job, lambda port: port_url(target, task, port), self._tell)
+        folder = RunFolder.of(job, lambda port: port_url(target, task, job.id, port), self._tell)
         if folder is None:
             return None, None
         try:
@@ -157,14 +178,19 @@ class Starter:
             self._tell(str(error))
 
 
-def port_url(target: DatabricksCompute, task: DatabricksTask, port: JobInput | JobOutput) -> PortUrl:
+def port_url(
+    target: DatabricksCompute, task: DatabricksTask, job: str, port: JobInput | JobOutput
+) -> PortUrl:
     """What a cluster calls an input or output, and the secret that opens it.
 
+    :param job: The job's id.
     :raises ComputeTargetException: nothing says how it is reached.
     """
     where = f"Step {task.step!r}, {port.name!r}, on compute target {target.name!r}"
     url = cluster_url(where, port.store, port.path, target.places, target.url_scheme)
     azure = azure_place(port.store.url(port.path))
+    if target.credentials == "sas":
+        return PortUrl(port.name, port.token, url, *(signed_by(job, port, url) or ()))
     if target.credentials == "identity" or azure is None or not url.startswith(f"{target.url_scheme}:"):
         return PortUrl(port.name, port.token, url)
     secret = target.secrets.get(azure.account, azure.account)

@@ -82,6 +82,18 @@ class Signer:
             **self._by(seconds),
         )
 
+    def cluster(self, name: str, seconds: float, *, write: bool) -> str:
+        """For all blobs of a container, as Spark's drivers need it: to list and read; to change, too."""
+        from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
+        return generate_container_sas(
+            self._account.client.account_name or "",
+            name,
+            permission=ContainerSasPermissions.from_string("racwdlme" if write else "rl"),
+            expiry=_in(seconds),
+            **self._by(seconds),
+        )
+
     def _by(self, seconds: float) -> dict[str, Any]:
         client = self._account.client
         if self._account.can_sign:
