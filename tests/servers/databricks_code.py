@@ -3,13 +3,16 @@
 Notebooks are Databricks' source format or Jupyter's; lines of magic are left out. Of ``dbutils`` there are
 ``widgets.get`` and ``text``, ``notebook.exit`` and the verbs of ``fs`` below, and ``getArgument``. URLs that
 ``mounts`` names are folders here, or blobs that the signature in the cluster's settings opens; ``/Workspace``
-is a folder where Python looks for modules. No Spark.
+is a folder where Python looks for modules. ``spark`` is real where ``pyspark`` and Java are installed, and is
+missing elsewhere.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -23,7 +26,7 @@ _SHIM = """
 import json, os, pkgutil, shutil, sys, traceback, types, urllib.parse, urllib.request
 from pathlib import Path
 file, said, kind = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
-given, mounts, conf = map(json.loads, sys.argv[4:])
+given, mounts, conf, spark_packages = map(json.loads, sys.argv[4:])
 answer = {}
 class Exit(BaseException): pass
 class Widgets:
@@ -96,6 +99,11 @@ widgets = Widgets() if kind == "notebook" else None
 dbutils = types.SimpleNamespace(fs=Fs(), notebook=Notebook(), widgets=widgets)
 sys.modules["databricks"] = sys.modules["databricks.sdk"] = types.ModuleType("databricks.sdk")
 sys.modules["databricks.sdk.runtime"] = types.SimpleNamespace(dbutils=dbutils)
+if spark_packages:
+    sys.path.append(spark_packages)
+    from pyspark.sql import SparkSession
+    builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    names["spark"] = builder.config("spark.sql.shuffle.partitions", "1").getOrCreate()
 if kind == "notebook":
     names["getArgument"] = Widgets().get
     names["dbutils"] = dbutils  # as this module has it, too
@@ -114,8 +122,18 @@ except Exception as error:
     answer["error"] = f"{type(error).__name__}: {error}"
     answer["error_trace"] = traceback.format_exc()
 said.write_text(json.dumps(answer))
+if spark_packages:
+    names["spark"].stop()
 os.kill(os.getpid(), 9)  # nobody tells Python that it ends there
 """
+
+
+def packages_of_spark() -> str:
+    """The folder of the packages that real Spark is among; empty where it cannot run."""
+    found = importlib.util.find_spec("pyspark")
+    if found is None or found.origin is None or shutil.which("java") is None:
+        return ""
+    return str(Path(found.origin).parents[1])
 
 
 @dataclass
@@ -147,7 +165,8 @@ class RunningCode:
         folder.mkdir(parents=True)
         self._said = folder / "said.json"
         kind = "notebook" if isinstance(parameters, dict) else "script"
-        plain = map(json.dumps, (parameters, files.mounted, dict(conf)))
+        spark = packages_of_spark() if "spark" in file.read_text() else ""
+        plain = map(json.dumps, (parameters, files.mounted, dict(conf), spark))
         words = [str(file), str(self._said), kind, *plain]
         self._process = subprocess.Popen(
             [sys.executable, "-u", "-I", "-S", "-c", _SHIM, *words],

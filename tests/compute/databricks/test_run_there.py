@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -164,6 +165,18 @@ def test_without_the_right_to_upload_code_runs_all_the_same(there: There) -> Non
     assert any("PERMISSION_DENIED" in line for line in there.printed("databricks"))
     widgets = there.double.submitted[0]["tasks"][0]["notebook_task"]["base_parameters"]
     assert "mlsteps_path" not in widgets and "mlsteps_run" not in widgets
+
+
+@pytest.mark.parametrize(("path", "place"), [("azureml/job.1", "mlsteps/databricks/job.1/run"), ("", None)])
+def test_the_runs_folder_is_no_part_of_an_output(there: There, path: str, place: str | None) -> None:
+    text = "open(dbutils.widgets.get('made') + '/t', 'w').close()"
+    outputs = (there.bench.writes("made", path, create_directory=True),)
+    (there.bench.store.local_path(path) or Path()).mkdir(parents=True, exist_ok=True)
+    outcome = there.run(there.notebook(text), outputs=outputs)
+    assert outcome.error is None, there.bench.lines
+    assert path == "" or [file.path for file in outcome.manifests["made"].files] == ["t"]
+    widgets = there.double.submitted[0]["tasks"][0]["notebook_task"]["base_parameters"]
+    assert widgets.get("mlsteps_run") == (f"{there.folder}/{place}" if place else None)
 
 
 def test_where_no_store_is_reached_code_runs_all_the_same(there: There) -> None:

@@ -11,6 +11,7 @@ from mlsteps.compute.databricks import api
 from mlsteps.compute.databricks.task import DatabricksTask
 from mlsteps.environment import DatabricksCluster
 from mlsteps.exceptions import ComputeTargetException
+from servers.databricks_code import packages_of_spark
 
 ODD = "a;b=c \"d\" 'e'\nf || g |- {h} \\i $(j) ä"
 
@@ -36,6 +37,28 @@ def test_a_notebook_reads_and_writes_data_and_gets_values_as_they_are(there: The
     assert there.printed("stdout") == ["42 rows"]
     assert outcome.environment["databricks_run_id"] == 101
     assert "#job" in outcome.environment["run_page_url"]
+
+
+SPARK = """
+frame = spark.read.csv(dbutils.widgets.get("raw"), header=True, inferSchema=True)
+frame.groupBy("kind").sum("n").withColumnRenamed("sum(n)", "n").coalesce(1).write.parquet(
+    dbutils.widgets.get("made")
+)
+dbutils.notebook.exit(str(spark.read.parquet(dbutils.widgets.get("made")).count()))
+"""
+
+
+@pytest.mark.skipif(not packages_of_spark(), reason="pyspark and Java are not here")
+def test_real_spark_reads_and_writes_data(there: There) -> None:
+    there.bench.put("in.csv", "kind,n\na,1\nb,2\na,3\n")
+    outcome = there.run(
+        there.notebook(SPARK),
+        inputs=(there.bench.reads("raw", "in.csv"),),
+        outputs=(there.bench.writes("made", "out"),),
+    )
+    assert outcome.error is None, there.bench.lines
+    assert there.printed("stdout") == ["2"]
+    assert any(file.path.endswith(".parquet") for file in outcome.manifests["made"].files)
 
 
 SCRIPT = """

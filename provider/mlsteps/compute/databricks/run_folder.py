@@ -25,7 +25,7 @@ class RunFolder(Report):
     """
 
     def __init__(self, job: StepJob, port: JobOutput, url: PortUrl) -> None:
-        super().__init__(port.store, _folder(job))
+        super().__init__(port.store, port.path.removesuffix("/run"))
         self.port, self.url = port, url
         self._job = job
 
@@ -40,9 +40,13 @@ class RunFolder(Report):
         """
         own = job.locks.store if job.locks is not None else None
         stores: list[Any] = [*(port.store for port in job.outputs), *([own] if own is not None else [])]
+        folder = _folder(job)
+        if folder is None:
+            tell("Run.get_context() is an offline run there: an output is the whole datastore.")
+            return None
         problem = "no output says where it could be"
         for store in stores:
-            there = JobOutput(RUN_PLACE, "", "", store, f"{_folder(job)}/run", create_directory=False)
+            there = JobOutput(RUN_PLACE, "", "", store, f"{folder}/run", create_directory=False)
             try:
                 return cls(job, there, url_of(there))
             except MlstepsException as error:
@@ -81,5 +85,9 @@ class RunFolder(Report):
         self._area.delete(self._folder)
 
 
-def _folder(job: StepJob) -> str:
-    return f"azureml/{job.id}/{_NAME}"
+def _folder(job: StepJob) -> str | None:
+    """A folder that is no part of an output."""
+    folders = (f"azureml/{job.id}/{_NAME}", f"mlsteps/databricks/{job.id}")
+    taken = [f"{port.path}/".lstrip("/") for port in job.outputs]
+    free = (folder for folder in folders if not any(folder.startswith(output) for output in taken))
+    return next(free, None)
