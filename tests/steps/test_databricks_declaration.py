@@ -136,6 +136,8 @@ def test_one_name_for_two_things_is_refused() -> None:
     data = PipelineData("a")
     assert refused(**NOTEBOOK, inputs=[data.as_input("x")], outputs=[PipelineData("x")]).argument == "inputs"
     assert refused(**NOTEBOOK, outputs=[data], notebook_params={"a": "b"}).argument == "notebook_params"
+    assert refused(**NOTEBOOK, outputs=[PipelineData("mlsteps_run")]).argument == "outputs"
+    assert refused(**NOTEBOOK, notebook_params={"mlsteps_path": "x"}).argument == "notebook_params"
 
 
 def test_a_script_is_looked_for_in_its_folder(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from mlsteps.compute.databricks.parameters import RUN_PATH
 from mlsteps.compute.databricks.task import DatabricksTask, Kind, Serverless
 from mlsteps.data import PipelineParameter
 from mlsteps.environment.databricks import (
@@ -14,6 +15,7 @@ from mlsteps.environment.databricks import (
     new_cluster_arguments,
 )
 from mlsteps.exceptions import StepDefinitionError
+from mlsteps.run.protocol import RUN_PLACE
 from mlsteps.steps.arguments import is_filled_in_later
 from mlsteps.steps.checks import checked_name
 from mlsteps.steps.databricks_libraries import NOT_STRICT, check_libraries, from_runconfig
@@ -112,6 +114,15 @@ def refuse_shared_names(
             name = port.name.removeprefix("INPUT_")
             raise StepDefinitionError(
                 task.step, "inputs", f"an output is called {name!r} too", "Rename one: as_input('other')."
+            )
+    for argument, names in (
+        ("inputs", [port.name for port in inputs]),
+        ("outputs", list(made)),
+        ("notebook_params", list(task.names)),
+    ):
+        if reserved := {RUN_PATH, RUN_PLACE}.intersection(names):
+            raise StepDefinitionError(
+                task.step, argument, f"by {min(reserved)!r} the code finds its run", "Choose another name."
             )
     taken = [name for name in task.names if name in made | {port.name for port in inputs}]
     if taken:

@@ -10,6 +10,7 @@ import pytest
 from compute.databricks.there import CLUSTER, LONG, There, eventually
 from mlsteps.compute import JobSuspended
 from mlsteps.compute.databricks.task import DatabricksTask
+from mlsteps.data.stores import FolderStore
 from mlsteps.run.context import ParentContext
 from mlsteps.run.metrics import aggregate
 from mlsteps.run.protocol import PARENT, SELF
@@ -177,6 +178,21 @@ def test_the_runs_folder_is_no_part_of_an_output(there: There, path: str, place:
     assert path == "" or [file.path for file in outcome.manifests["made"].files] == ["t"]
     widgets = there.double.submitted[0]["tasks"][0]["notebook_task"]["base_parameters"]
     assert widgets.get("mlsteps_run") == (f"{there.folder}/{place}" if place else None)
+
+
+def test_where_the_worker_may_not_write_code_runs_all_the_same(
+    there: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = FolderStore.write
+
+    def refuse(self: FolderStore, path: str, *given: Any, **more: Any) -> None:
+        if "mlsteps-run" in path:
+            raise PermissionError(f"{path} is not yours")
+        write(self, path, *given, **more)
+
+    monkeypatch.setattr(FolderStore, "write", refuse)
+    assert there.run(there.notebook("")).error is None
+    assert any("is not yours" in line for line in there.printed("databricks"))
 
 
 def test_where_no_store_is_reached_code_runs_all_the_same(there: There) -> None:

@@ -16,7 +16,7 @@ from mlsteps.compute.databricks.signatures import signed_by
 from mlsteps.compute.databricks.starting import port_url
 from mlsteps.data.stores.azure_account import AzureAccount
 from mlsteps.data.stores.azure_blob import AzureBlobStore
-from mlsteps.environment import DatabricksCluster
+from mlsteps.environment import DatabricksCluster, EnvironmentLocks
 from mlsteps.exceptions import ComputeTargetException
 from servers.azurite import azurite, blob_store
 
@@ -36,11 +36,11 @@ FIXED = f"spark.hadoop.fs.azure.sas.fixed.token.{HOST}"
 SIGNED = {"credentials": "sas"}
 
 
-def offline(container: str, connection: str = "AccountKey=a2V5;") -> AzureBlobStore:
+def offline(container: str, connection: str = "AccountKey=a2V5;", name: str = "account") -> AzureBlobStore:
     """A store that nobody asks for anything."""
     from azure.storage.blob import BlobServiceClient
 
-    text = f"DefaultEndpointsProtocol=https;AccountName=account;{connection}EndpointSuffix=core.windows.net"
+    text = f"DefaultEndpointsProtocol=https;AccountName={name};{connection}EndpointSuffix=core.windows.net"
     account = AzureAccount(lambda given: BlobServiceClient.from_connection_string(text, **given), "account")
     return AzureBlobStore(account, container)
 
@@ -91,6 +91,20 @@ def test_a_connection_that_cannot_sign_is_named(there: There) -> None:
     signature = "SharedAccessSignature=sv=2021-08-06&sig=hidden;"
     told = refused(there, reads(offline("data", signature), "a"))
     assert "cannot sign" in told and "'raw'" in told and "hidden" not in told
+
+
+@pytest.mark.parametrize("credentials", ["sas", "secret"])
+def test_a_runs_folder_is_not_where_that_would_spoil_the_way_to_the_data(
+    there: There, credentials: str
+) -> None:
+    """The workspace's own store may be another container, or on another account."""
+    own = offline("own") if credentials == "sas" else offline("own", name="another")
+    there.double.secrets["amlscope"]["account"] = "the key"
+    locks = EnvironmentLocks(own, there.bench.root / "environments")
+    inputs = (reads(offline("data"), "a"),)
+    outcome = there.run(there.notebook(""), inputs=inputs, locks=locks, settings={"credentials": credentials})
+    assert outcome.error is None, outcome.error
+    assert any("offline run there" in line for line in there.printed("databricks"))
 
 
 def test_a_scope_that_is_not_there_is_named(there: There) -> None:

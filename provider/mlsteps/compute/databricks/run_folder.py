@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,11 @@ class RunFolder(Report):
         tell(f"Run.get_context() is an offline run there: {problem}")
         return None
 
-    def prepare(self, ports: Sequence[PortUrl]) -> None:
-        """Tell the code what it may know of its run.
+    def prepare(self, ports: Sequence[PortUrl], tell: Callable[[str], None]) -> bool:
+        """Tell the code what it may know of its run; False if the worker may not write there.
 
         :param ports: What the cluster calls inputs and outputs.
+        :param tell: Hears why.
         """
         urls, job = {port.name: port.url for port in ports}, self._job
         context = RunContext(
@@ -66,7 +68,12 @@ class RunFolder(Report):
             inputs={port.name: InputPath(port.mode, urls[port.name], port.dataset) for port in job.inputs},
             outputs={port.name: urls[port.name] for port in job.outputs},
         )
-        self._area.write(f"{self._folder}/run/{CONTEXT_FILE}", context.to_json().encode())
+        try:
+            self._area.write(f"{self._folder}/run/{CONTEXT_FILE}", context.to_json().encode())
+        except (MlstepsException, OSError) as error:
+            tell(f"Run.get_context() is an offline run there: {error}")
+            return False
+        return True
 
     def fetched(
         self, printed: Sequence[str], trace: Sequence[str], watcher: JobWatcher
@@ -82,7 +89,8 @@ class RunFolder(Report):
 
     def clear(self) -> None:
         """Delete it: all of it is in the step's record."""
-        self._area.delete(self._folder)
+        with suppress(MlstepsException, OSError):
+            self._area.delete(self._folder)
 
 
 def _folder(job: StepJob) -> str | None:

@@ -133,8 +133,8 @@ class Starter:
                 values = replace(values, directory=uploaded(databricks, target, job.snapshot, self._tell))
             folder, run_path = self._run_folder(job, values)
             if folder is not None:
-                if not known:
-                    folder.prepare(values.ports)
+                if not known and not folder.prepare(values.ports, self._tell):
+                    return values, None, self._signatures(ports, values)
                 ports = (*ports, folder.port)
                 told = run_path if task.kind != "uploaded" else None
                 values = replace(values, ports=(*values.ports, folder.url), run_path=told)
@@ -145,7 +145,14 @@ class Starter:
         task, databricks, target = self._task, self._databricks, self._target
         if task.kind == "jar":
             return None, None
-        folder = RunFolder.of(job, lambda port: port_url(target, task, job.id, port), self._tell)
+
+        def url_of(port: JobOutput) -> PortUrl:
+            url = port_url(target, task, job.id, port)
+            if (problem := _not_opened(target, url, values.ports)) is not None:
+                raise ComputeTargetException(f"{url.url} is on {problem}.")
+            return url
+
+        folder = RunFolder.of(job, url_of, self._tell)
         if folder is None:
             return None, None
         try:
@@ -196,6 +203,15 @@ def port_url(
     secret = target.secrets.get(azure.account, azure.account)
     setting = f"fs.azure.account.key.{azure.host(target.url_scheme)}"
     return PortUrl(port.name, port.token, url, secret, setting)
+
+
+def _not_opened(target: DatabricksCompute, url: PortUrl, ports: Sequence[PortUrl]) -> str | None:
+    """Why a cluster that opens the data may not open another place, too; None if it may."""
+    if target.credentials == "secret" and url.setting not in {None, *(port.setting for port in ports)}:
+        return "an account that no input or output is on, and whose key the secret scope may lack"
+    if any(port.setting and port.setting == url.setting and port.secret != url.secret for port in ports):
+        return "an account of which a signature opens another container"
+    return None
 
 
 def _name(job: StepJob, task: DatabricksTask) -> str:
