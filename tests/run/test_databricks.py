@@ -99,6 +99,22 @@ def test_what_cannot_be_sent_is_told_and_goes_with_the_next(
     assert values(folder) == [1, 2]
 
 
+def test_an_upload_that_did_not_arrive_can_be_tried_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.get_context()
+
+    def fail(*given: Any) -> None:
+        raise OSError("no network")
+
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="no network"):
+        broken.setattr(ClusterPlace, "put", fail)
+        run.upload_file("m", __file__)
+    assert run.get_file_names() == []
+    run.upload_file("m", __file__)
+    assert run.get_file_names() == ["m"]
+
+
 def test_a_folder_that_cannot_be_read_is_an_error_that_names_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,7 +76,12 @@ class SentUploads(UploadFolder):
     def store(self, name: str, source: PathOrStream) -> Stored:
         """Take in a file or stream; see ``UploadFolder``."""
         stored = super().store(name, source)
-        self._place.put(os.path.join(self.root, stored.path), stored.path)
+        path = os.path.join(self.root, stored.path)
+        try:
+            self._place.put(path, stored.path)
+        except BaseException:
+            os.unlink(path)  # so that the script may try again under the same name
+            raise
         return stored
 
 
