@@ -296,11 +296,15 @@ def test_the_run_of_a_task_that_is_ended_while_nobody_waits_is_canceled(
     databricks.files.put("/Shared/long", "# Databricks notebook source\nimport time; time.sleep(30)")
     target = DatabricksCompute("dbx", databricks_conn_id="DBX")
     run_id = api.Databricks(target).submit(a_run_of("/Shared/long"))
-    waiting = suspended(target, run_id, "page")
+    databricks.secrets["amlscope"] = {"mine": "signature", "not mine": "key"}
+    secrets = {"databricks_conn_id": "DBX", "secret_scope": "amlscope", "secrets": "mine gone"}
+    waiting = suspended(target, run_id, "page", secrets)
     told = {"claim": None}
-    trigger = ClaimedTrigger(waiting.trigger, waiting.settings, project.workspace.locator, told)
+    locator = project.workspace.locator
+    trigger = ClaimedTrigger(waiting.trigger, waiting.settings, locator, told, waiting.staged)
     json.dumps(trigger.serialize())
     asyncio.run(trigger.on_kill())
+    assert databricks.secrets == {"amlscope": {"not mine": "key"}}
     assert databricks.runs[run_id].told()["state"]["result_state"] == "CANCELED"
 
     event = first_event(trigger)

@@ -152,8 +152,8 @@ class JobSuspended(Exception):
     :param trigger: Class path of the Airflow trigger that waits for it.
     :param settings: Its keyword arguments, as plain JSON.
     :param reason: What goes on, for the log.
-    :param staged: What is to be cleared away when somebody ends the task meanwhile, as plain JSON:
-        the ``name`` of a staging area, and its ``home``.
+    :param staged: What is to be cleared away when somebody ends the task meanwhile, as plain JSON: see
+        ``triggers.clearing``.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Clearing away what a job has on a storage account, where nobody of its task is at work any more."""
+"""Clearing away what a job has elsewhere, where nobody of its task is at work any more."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ if TYPE_CHECKING:
 
 
 def clear_staged(workspace: Workspace, staged: Mapping[str, str]) -> None:
-    """Delete a staging area.
+    """Delete a staging area, or secrets.
 
-    :param staged: Its ``name``, and the ``home`` by which it is known on which account it is.
+    :param staged: The area's ``name``, and the ``home`` by which it is known on which account it is; or what
+        ``Signatures.staged`` of a run on Databricks has.
     """
+    if "secrets" in staged:
+        from mlsteps.compute.databricks.api import Databricks
+        from mlsteps.compute.databricks.databricks_compute import DatabricksCompute
+        from mlsteps.compute.databricks.signatures import delete_secrets
+
+        target = DatabricksCompute(databricks_conn_id=staged["databricks_conn_id"])
+        delete_secrets(Databricks(target), staged)
+        return
     for name, described in workspace.config.datastores.items():
         if described.kind == "azure_blob":
             store = Datastore(workspace, name).store

@@ -154,9 +154,10 @@ def test_code_reads_and_writes_by_the_signature(there: There, azurite: Azurite) 
     }
     task = there.notebook(COPY + LOGS)
     there.double.start_seconds = 0.2
-    with pytest.raises(JobSuspended):
+    with pytest.raises(JobSuspended) as waiting:
         there.run(task, settings=settings, **given)
-    assert len(there.double.secrets["amlscope"]) == 1
+    assert waiting.value.staged is not None
+    assert [waiting.value.staged["secrets"]] == list(there.double.secrets["amlscope"])
     eventually(lambda: there.ended(101))
     outcome = there.run(task, settings=settings, resumed=True, **given)
     assert outcome.error is None, there.bench.lines

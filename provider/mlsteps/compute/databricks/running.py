@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -54,7 +54,8 @@ def run_there(
     # A triggerer that has waited and could not to the end would not another time.
     if not has_ended(run) and deferrable and not job.resumed and not watcher.stopped:
         tell(f"Run {run_id}: {run.get('run_page_url', 'its page is not known')}")
-        raise suspended(target, run_id, str(run.get("run_page_url") or ""))
+        page = str(run.get("run_page_url") or "")
+        raise suspended(target, run_id, page, started.signatures.staged)
     with watcher.phase("run"):
         run = _follow(databricks, target, started, watcher)
     outcome = _outcome(databricks, replace(started, run=run), watcher)
@@ -63,8 +64,12 @@ def run_there(
     return outcome
 
 
-def suspended(target: DatabricksCompute, run_id: int, page: str) -> JobSuspended:
+def suspended(
+    target: DatabricksCompute, run_id: int, page: str, staged: Mapping[str, str] | None = None
+) -> JobSuspended:
     """What to raise, so that no worker waits for a run.
+
+    :param staged: Secrets that are to be deleted when somebody ends the task meanwhile.
 
     The triggerer looks up the connection itself: no credential is kept with the trigger.
     """
@@ -80,7 +85,7 @@ def suspended(target: DatabricksCompute, run_id: int, page: str) -> JobSuspended
     known = inspect.signature(DatabricksExecutionTrigger.__init__).parameters  # it grows over the versions
     trigger = DatabricksExecutionTrigger(**{key: value for key, value in wanted.items() if key in known})
     classpath, settings = trigger.serialize()
-    return JobSuspended(classpath, settings, f"Databricks run {run_id} is on its way.")
+    return JobSuspended(classpath, settings, f"Databricks run {run_id} is on its way.", staged)
 
 
 def _follow(

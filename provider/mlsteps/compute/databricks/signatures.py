@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -86,11 +86,28 @@ class Signatures:
                 signature = store.signer.cluster(store.container, min(seconds, _LONGEST), write=write)
             databricks.put_secret(self._target.secret_scope, secret, signature)
 
+    @property
+    def staged(self) -> dict[str, str] | None:
+        """By what another process finds them to delete them, as plain JSON; None if there are none."""
+        if not self._ports:
+            return None
+        return {
+            "databricks_conn_id": self._target.databricks_conn_id,
+            "secret_scope": self._target.secret_scope,
+            "secrets": " ".join(sorted({secret for _, secret, _ in self._ports})),
+        }
+
     def delete(self, databricks: Databricks) -> None:
         """Delete them; one that stays is of no use soon."""
-        for secret in sorted({secret for _, secret, _ in self._ports}):
-            with suppress(ComputeTargetException):
-                databricks.delete_secret(self._target.secret_scope, secret)
+        if self.staged is not None:
+            delete_secrets(databricks, self.staged)
+
+
+def delete_secrets(databricks: Databricks, staged: Mapping[str, str]) -> None:
+    """Delete the secrets of a job, see :attr:`Signatures.staged`."""
+    for secret in staged["secrets"].split():
+        with suppress(ComputeTargetException):
+            databricks.delete_secret(staged["secret_scope"], secret)
 
 
 def _azure(port: JobInput | JobOutput) -> AzureBlobStore | None:
