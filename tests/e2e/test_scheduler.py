@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,17 @@ import pytest
 from mlsteps.cli.standalone import StandaloneAirflow
 from mlsteps.records import StepRecord, layout, read_step
 from mlsteps.workspace import Workspace
+from servers.databricks_double import DatabricksDouble, databricks_double
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(420)]
 
+PATIENT = """# Databricks notebook source
+import os, time
+while not os.path.exists(dbutils.widgets.get("meeting_point") + "/go"):
+    time.sleep(0.1)
+with open(dbutils.widgets.get(dbutils.widgets.get("output")), "w") as file:
+    file.write("done")
+"""
 DAGS = Path(__file__).parent / "dags"
 
 
@@ -34,8 +45,17 @@ def workspace(home: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def airflow(home: Path) -> Iterator[StandaloneAirflow]:
+def databricks(home: Path) -> Iterator[DatabricksDouble]:
+    with databricks_double(home / "databricks") as double:
+        double.files.put("/Shared/patient", PATIENT)
+        yield double
+
+
+@pytest.fixture(scope="module")
+def airflow(home: Path, databricks: DatabricksDouble) -> Iterator[StandaloneAirflow]:
     settings = {
+        "AIRFLOW_CONN_DBX": databricks.connection,
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
         # How soon Airflow notices that a task was marked, and that a worker is gone.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "2",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
@@ -45,6 +65,7 @@ def airflow(home: Path) -> Iterator[StandaloneAirflow]:
     with StandaloneAirflow(home, DAGS, environment=settings) as running:
         running.wait_for_dag("side_by_side")
         running.wait_for_dag("stubborn")
+        running.wait_for_dag("on_databricks")
         yield running
 
 
@@ -126,6 +147,56 @@ def test_a_task_marked_failed_is_stopped_and_runs_again_when_it_is_cleared(
     )
     assert airflow.wait_for_run("stubborn", run_id) == "success"
     assert not half_written(workspace)
+
+
+def test_runs_on_databricks_outlive_a_worker_and_a_triggerer(
+    airflow: StandaloneAirflow, workspace: Path, tmp_path: Path, databricks: DatabricksDouble
+) -> None:
+    run_id = airflow.trigger("on_databricks", {"meeting_point": str(tmp_path)})
+
+    def of(name: str) -> StepRecord:
+        return record(workspace, "on_databricks", run_id, name)
+
+    wait_until(lambda: len(databricks.submitted) == 2, 120, "the runs were not started")
+    wait_until(lambda: "waits" in of("deferred").where, 30, "the task was not deferred")
+    task = of("waited_for").where["pid"]
+    for pid in (parent_of(task), task, *triggerers(airflow)):
+        os.kill(pid, signal.SIGKILL)
+    with another_triggerer(airflow):
+        wait_until(lambda: of("waited_for").try_number == 2, 120, "there was no second try")
+        (tmp_path / "go").touch()
+        assert airflow.wait_for_run("on_databricks", run_id, timeout=180) == "success"
+    assert len(databricks.submitted) == 2
+    assert (of("waited_for").try_number, of("deferred").try_number) == (2, 1)
+    for name in ("waited_for", "deferred"):
+        assert Path(of(name).outputs[name]["url"]).read_text() == "done"
+
+
+def triggerers(airflow: StandaloneAirflow) -> list[int]:
+    """The processes of an Airflow's triggerer."""
+    mine = f"AIRFLOW_HOME={airflow.home}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes()
+            if b"triggerer" in words and mine in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    assert found
+    return found
+
+
+@contextmanager
+def another_triggerer(airflow: StandaloneAirflow) -> Iterator[None]:
+    command = [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"]
+    with airflow.log.open("ab") as log:
+        process = subprocess.Popen(
+            command, env=airflow._complete_environment(), stdout=log, stderr=log, start_new_session=True
+        )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def start_stubborn(airflow: StandaloneAirflow, meeting_point: Path) -> tuple[str, list[int]]:
