@@ -22,6 +22,7 @@ from mlsteps.steps.which_compute import check_compute_name
 
 if TYPE_CHECKING:
     from mlsteps.data import Datastore, PipelineParameter
+    from mlsteps.definitions import Definition
     from mlsteps.runs import Experiment, PipelineRun
     from mlsteps.steps import PipelineStep
     from mlsteps.workspace import Workspace
@@ -86,7 +87,7 @@ class Pipeline:
         self._graph = Graph(steps, resolve_closure)
         self._parameters = self._graph.params
         for step in self._graph.steps:
-            step.check_source(self._source_directory(step))
+            step.check_code(self.source_directory_of(step))
         if workspace.known_without_lookup():
             self._check_names()
 
@@ -200,6 +201,40 @@ class Pipeline:
             self, experiment, tags, parameters, continue_on_step_failure, regenerate_outputs
         )
 
+    def definition(self) -> Definition:
+        """What it is, as JSON, with its code kept in the workspace: what :meth:`publish` writes.
+
+        :raises StepDefinitionError: naming a step and the argument that cannot be written down.
+        """
+        from mlsteps.definitions import Definition
+
+        return Definition.of(
+            self._graph,
+            self.workspace,
+            [self.source_directory_of(step) for step in self._graph.steps],
+            description=self.description,
+            on_reuse=self.on_reuse,
+            default_datastore=self.default_datastore,
+        )
+
+    @staticmethod
+    def from_definition(workspace: Workspace, definition: Definition) -> Pipeline:
+        """The pipeline that a definition describes. Asks nothing of the workspace.
+
+        :raises UserErrorException: something in it is wrong; the text says where.
+        """
+        from mlsteps.definitions import readable
+
+        with readable("The pipeline of a definition cannot be made"):
+            steps, default_datastore = definition.parts(workspace)
+            return Pipeline(
+                workspace,
+                steps,
+                definition.description,
+                default_datastore,
+                on_reuse=definition.on_reuse,
+            )
+
     def check_parameters(self, values: Mapping[str, Any] | None) -> dict[str, Any]:
         """Values for a run, as JSON.
 
@@ -224,10 +259,11 @@ class Pipeline:
         if given.get("on_reuse") is None:
             changes["on_reuse"] = self.on_reuse
         # Absolute, because the same step made again must not look beside another file.
-        changes["source_directory"] = self._source_directory(step)
+        changes["source_directory"] = self.source_directory_of(step)
         return changes
 
-    def _source_directory(self, step: PipelineStep) -> Path:
+    def source_directory_of(self, step: PipelineStep) -> Path:
+        """The source directory that a step has in this pipeline."""
         if step.declared_arguments.get("source_directory") is None:
             return self.default_source_directory or step.source_directory
         return step.source_directory

@@ -148,7 +148,7 @@ def _definition(environment: Environment) -> Mapping[str, Any]:
             "reads the workspace could read it; take it out before the environment is registered."
         )
     variables = plain["environmentVariables"]
-    secret = [name for name, value in variables.items() if _is_secret(name, str(value))]
+    secret = [name for name, value in variables.items() if looks_secret(name, str(value))]
     if secret:
         _log.warning(
             "Environment %s: the variables %s look like secrets and are not registered. Set them on the run "
@@ -160,7 +160,8 @@ def _definition(environment: Environment) -> Mapping[str, Any]:
     return plain
 
 
-def _is_secret(name: str, value: str) -> bool:
+def looks_secret(name: str, value: str) -> bool:
+    """Return whether an environment variable is, by its name or value, one that must not be written down."""
     return bool(_SECRET_NAME.search(name)) or redact(value) != value
 
 

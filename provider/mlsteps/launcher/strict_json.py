@@ -123,6 +123,18 @@ class Fields:
             self._wrong(name, "a list of objects", value)
         return [Fields(item, f"{self._where}, {name}[{index}]") for index, item in enumerate(value)]
 
+    def value(self, name: str) -> Any:
+        """Whatever JSON value the field has."""
+        return self._take(name)
+
+    def values(self, name: str) -> list[Any]:
+        value = self._take(name)
+        return list(value) if isinstance(value, list) else self._wrong(name, "a list", value)
+
+    def items(self, name: str) -> dict[str, Any]:
+        value = self._take(name)
+        return dict(value) if isinstance(value, dict) else self._wrong(name, "an object", value)
+
     def nested(self, name: str) -> Fields:
         return Fields(self._take(name), f"{self._where}, {name}")
 

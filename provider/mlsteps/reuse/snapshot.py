@@ -110,6 +110,14 @@ def archive_digest(archive: Path) -> str:
 
     :raises OSError: it cannot be read.
     """
+    return snapshot_digest(archive_entries(archive))
+
+
+def archive_entries(archive: Path) -> list[SnapshotEntry]:
+    """The files of a snapshot that an archive holds.
+
+    :raises OSError: it cannot be read.
+    """
     entries = []
     with zipfile.ZipFile(archive) as opened:
         for info in opened.infolist():
@@ -123,7 +131,7 @@ def archive_digest(archive: Path) -> str:
                 ]
             digest = FileDigest(info.file_size, tuple(chunks))
             entries.append(_file(info.filename, bool(mode & stat.S_IXUSR), digest.size, digest.text))
-    return snapshot_digest(entries)
+    return entries
 
 
 def _read(directory: Path, cache: DigestCache | None) -> Snapshot:

@@ -29,6 +29,9 @@ class ArchiveStore(Protocol):
     def put_file(self, source: Path, path: str) -> None:
         """Copy a local file to the store."""
 
+    def get_file(self, path: str, target: Path) -> None:
+        """Copy a file of the store to a local path."""
+
 
 def store_snapshot(
     directory: Path,
@@ -61,6 +64,35 @@ def store_snapshot(
     if kept is None and store.stat(f"{folder}/{name}") is None:
         store.put_file(archive, f"{folder}/{name}")
     return snapshot, archive
+
+
+def fetch_archive(digest: str, store: ArchiveStore, folder: str, cache: Path) -> Path:
+    """The archive of a snapshot that was stored, on this machine.
+
+    :param digest: The snapshot's.
+    :param folder, cache: As for :func:`store_snapshot`.
+    :raises SnapshotException: it is not there any more, or holds something else.
+    """
+    name = f"{digest.rpartition(':')[2]}.zip"
+    kept = store.local_path(f"{folder}/{name}")
+    archive = kept if kept is not None else cache / name
+    if archive.exists():
+        return archive
+    draft = archive.with_name(f".{archive.name}.{uuid4().hex}")
+    try:
+        if kept is None:
+            store.get_file(f"{folder}/{name}", draft)
+            if archive_digest(draft) != digest:
+                raise SnapshotException(f"{folder}/{name} is damaged: it holds something else than {digest}.")
+            os.replace(draft, archive)
+            return archive
+    except FileNotFoundError:
+        pass
+    finally:
+        draft.unlink(missing_ok=True)
+    raise SnapshotException(
+        f"The code is gone: the workspace has no {folder}/{name} any more. Publish the pipeline again."
+    )
 
 
 def _write(snapshot: Snapshot, archive: Path) -> None:

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
 
     from mlsteps.compute import JobWatcher
     from mlsteps.data import Datastore, PortDataReference
+    from mlsteps.reuse.frozen import FrozenCode
     from mlsteps.steps.resolving import ResolvedStep
 
 allow_references()
@@ -100,6 +101,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     :param default_datastore: For outputs that name none. Default: the workspace's.
     :param task_id: Overrides the id made from ``name``.
     :param upstream_outputs: Set by the step itself: where the data of its inputs comes from.
+    :param frozen_code: Set for a published pipeline: its code, instead of a source directory.
 
     Everything that Airflow's operators take is taken too: ``retries``, ``pool``, ``trigger_rule``... Of
     ``retries`` the default ``retry_policy`` makes use only where another try may end otherwise: not when the
@@ -133,6 +135,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     arguments: list[str | XComArg]
     script_params: dict[str, Any]
     upstream_outputs: dict[str, XComArg]
+    frozen_code: FrozenCode | None
     base_directory: Path
     source_directory: Path
     # Where the result came from that was handed on, once that is known.
@@ -163,6 +166,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         default_datastore: Datastore | None = None,
         task_id: str | None = None,
         upstream_outputs: Mapping[str, XComArg] | None = None,
+        frozen_code: FrozenCode | None = None,
         **kwargs: Any,
     ) -> None:
         """The constructor of every step; no ``__init__``, because Airflow wraps each of those once more."""
@@ -209,6 +213,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
                 for key, value in (script_params or {}).items()
             },
             upstream_outputs=dict(upstream_outputs or {}),
+            frozen_code=frozen_code,
             base_directory=base_directory,
             source_directory=checked_source_directory(name, source_directory, base_directory),
             _run_after_steps=[],
@@ -223,7 +228,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         self.__dict__.update(declared_arguments=declared, declares_lineage=True)
         # A step without a folder or DAG of its own may get both from a Pipeline, which then checks.
         if declared.get("source_directory") is not None or self.get_dag() is not None:
-            self.check_source(self.source_directory)
+            self.check_code(self.source_directory)
         self._check_compute_name()
         add_form_fields(self.get_dag(), self.name, self.pipeline_parameters)
         links.register(self)
@@ -240,6 +245,11 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
 
     outputs_lie_among_others: bool = False
     """Whether files of others may lie where its outputs are."""
+
+    @property
+    def own_data(self) -> Sequence[StepData]:
+        """Data of its outputs that it made by itself, so that nobody declared it."""
+        return ()
 
     @property
     def takes_source(self) -> bool:
@@ -266,6 +276,11 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
 
         :raises StepDefinitionError: naming what is missing.
         """
+
+    def check_code(self, directory: Path) -> None:
+        """As :meth:`check_source`, unless its code is frozen: that was checked when it was published."""
+        if self.frozen_code is None:
+            self.check_source(directory)
 
     @property
     def skips_when_reused(self) -> bool:

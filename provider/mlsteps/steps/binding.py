@@ -17,6 +17,7 @@ from mlsteps.reuse.snapshot import Snapshot
 from mlsteps.reuse.snapshot_store import store_snapshot
 from mlsteps.run.context import ParentContext, WorkspaceReference
 from mlsteps.steps.caches import digest_cache, environment_locks
+from mlsteps.steps.frozen import code_of
 from mlsteps.steps.parameters import parameter_variable
 from mlsteps.steps.resolving import ResolvedInput, ResolvedStep, as_text
 
@@ -84,6 +85,9 @@ def _code(attempt: Attempt) -> tuple[Snapshot, Path | None]:
     step = attempt.step
     if not step.takes_source:
         return nothing_of(step.source_directory), None
+    if step.frozen_code is not None:
+        snapshot = code_of(step, attempt.workspace)
+        return snapshot, snapshot.archive()
     return store_snapshot(
         step.source_directory,
         attempt.records,

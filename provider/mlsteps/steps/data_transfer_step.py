@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from mlsteps.compute import ComputeTarget
     from mlsteps.data import Datastore, PortDataReference
+    from mlsteps.steps.ports import StepData
     from mlsteps.steps.resolving import ResolvedStep
     from mlsteps.workspace import Workspace
 
@@ -156,6 +157,11 @@ class DataTransferStep(PipelineStep):
         data = self.output_ports[0].data
         assert isinstance(data, PipelineData)
         return data
+
+    @property
+    def own_data(self) -> Sequence[StepData]:
+        """What :meth:`get_output` gives."""
+        return [port.data for port in self.output_ports]
 
     @property
     def outputs_lie_among_others(self) -> bool:  # type: ignore[override]

@@ -130,16 +130,17 @@ class StepJournal:
 
     def bound(self, bound: BoundStep, compute_target: ComputeTarget) -> None:
         """Note what is going to run, on what."""
-        source = self._attempt.step.source_directory
+        step = self._attempt.step
+        frozen = step.frozen_code
         self._save(
             where={**self.record.where, "compute": dict(compute_target.describe())},
             command=bound.job.command,
             source={
-                "directory": str(source),
+                **({} if frozen else {"directory": str(step.source_directory)}),
                 "snapshot": bound.snapshot.digest,
                 "files": bound.snapshot.number_of_files,
                 "bytes": bound.snapshot.bytes,
-                "git": dict(git.describe(source)),
+                "git": dict(frozen.git if frozen else git.describe(step.source_directory)),
             },
         )
 

@@ -21,9 +21,12 @@ from mlsteps.reuse.selection import nothing_of, select
 from mlsteps.reuse.snapshot import Snapshot, hash_paths, take_snapshot
 from mlsteps.steps.binding import configured_variables, output_datastore
 from mlsteps.steps.caches import digest_cache, environment_locks
+from mlsteps.steps.frozen import code_of
 from mlsteps.steps.parameters import parameter_token, parameter_variable
 
 if TYPE_CHECKING:
+    from mlsteps.reuse.digest_cache import DigestCache
+    from mlsteps.steps.base import PipelineStep
     from mlsteps.steps.ports import OutputPort
     from mlsteps.steps.resolving import ResolvedInput, ResolvedStep
 
@@ -90,7 +93,7 @@ class KeyMaker:
         key = Key(
             kind=step.step_type,
             code=snapshot.digest,
-            hash_paths=hash_paths(step.source_directory, step.hash_paths, cache) if step.hash_paths else {},
+            hash_paths=_hash_paths(step, cache),
             command=(
                 *step.command(),
                 *(substitute(argument, values) for argument in resolved.arguments),
@@ -113,6 +116,8 @@ class KeyMaker:
         directory, only = resolved.step.source_directory, resolved.step.taken_along()
         if not resolved.step.takes_source:
             return nothing_of(directory)
+        if resolved.step.frozen_code is not None:
+            return code_of(resolved.step, resolved.workspace)
         if directory not in self._snapshots:
             self._snapshots[directory] = take_snapshot(directory, digest_cache(resolved.workspace))
         return select(self._snapshots[directory], only)
@@ -172,6 +177,13 @@ def content_of_input(resolved: ResolvedStep, given: ResolvedInput) -> StoredCont
             f"there is nothing at {given.store.url(given.path)}."
         )
     return content
+
+
+def _hash_paths(step: PipelineStep, cache: DigestCache) -> Mapping[str, str]:
+    """Digests of further files that count; of frozen code, as they were then."""
+    if step.frozen_code is not None:
+        return step.frozen_code.hash_paths
+    return hash_paths(step.source_directory, step.hash_paths, cache) if step.hash_paths else {}
 
 
 def _values_that_count(resolved: ResolvedStep) -> tuple[dict[str, str], dict[str, Any]]:

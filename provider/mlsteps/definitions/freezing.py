@@ -1,0 +1,129 @@
+"""Freezer: what a pipeline names on this machine or in its workspace becomes something that stays."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.data.datasets import keep
+from mlsteps.definitions.values import CannotBeWritten
+from mlsteps.environment import Environment
+from mlsteps.environment.build_context import store_context
+from mlsteps.environment.image_context import dockerfile_text
+from mlsteps.environment.redaction import UrlSecrets, redact
+from mlsteps.environment.registry import looks_secret
+from mlsteps.exceptions import MlstepsException
+from mlsteps.records import layout
+from mlsteps.reuse import git
+from mlsteps.reuse.frozen import FrozenCode
+from mlsteps.reuse.snapshot import hash_paths
+from mlsteps.reuse.snapshot_store import store_snapshot
+from mlsteps.steps.caches import digest_cache
+
+if TYPE_CHECKING:
+    from mlsteps.data.datasets import AbstractDataset
+    from mlsteps.steps import PipelineStep
+    from mlsteps.workspace import Workspace
+
+_NO_SECRETS = "What is published can be read by everybody who reads the workspace."
+# Values that are no secret, whatever their variable is called: TOKENIZERS_PARALLELISM=false.
+_HARMLESS = ("", "true", "false", "yes", "no", "on", "off", "none")
+
+
+class Freezer:
+    """Keeps code, environments and datasets of one pipeline in its workspace.
+
+    :param workspace: The pipeline's.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._code: dict[tuple[Path, tuple[str, ...]], FrozenCode] = {}
+        self._git: dict[Path, dict[str, str | bool]] = {}
+
+    def code_of(self, step: PipelineStep, directory: Path) -> FrozenCode | None:
+        """The code of a step, which is in the workspace afterwards; None for one that has none.
+
+        :raises SnapshotException: it cannot be read.
+        """
+        if step.frozen_code is not None:
+            return step.frozen_code
+        counted = {}
+        if step.hash_paths:
+            paths = [str(path) for path in step.hash_paths]
+            counted = hash_paths(directory, paths, digest_cache(self._workspace))
+        if not step.takes_source:
+            return FrozenCode(hash_paths=counted) if counted else None
+        taken = self._snapshot(directory, step.taken_along())
+        return FrozenCode(taken.snapshot, taken.number_of_files, taken.bytes, taken.git, counted)
+
+    def _snapshot(self, directory: Path, only: tuple[str, ...]) -> FrozenCode:
+        if (directory, only) not in self._code:
+            snapshot, _ = store_snapshot(
+                directory,
+                self._workspace.record_store(),
+                layout.SNAPSHOTS,
+                self._workspace.config.folder / "snapshots",
+                digest_cache(self._workspace),
+                only,
+            )
+            if directory not in self._git:
+                self._git[directory] = dict(git.describe(directory))
+            self._code[directory, only] = FrozenCode(
+                snapshot.digest, snapshot.number_of_files, snapshot.bytes, self._git[directory]
+            )
+        return self._code[directory, only]
+
+    def environment(self, environment: Environment) -> dict[str, Any]:
+        """An environment in its plain form, which needs no file of this machine.
+
+        :raises CannotBeWritten: it holds a secret.
+        """
+        self._refuse_secrets(environment)
+        docker = copy.copy(environment.docker)
+        docker.base_dockerfile = dockerfile_text(docker.base_dockerfile)
+        if docker.base_dockerfile and redact(docker.base_dockerfile) != docker.base_dockerfile:
+            raise CannotBeWritten("", "there is a credential in a URL of its Dockerfile", _NO_SECRETS)
+        if docker.build_context is not None:
+            scratch = self._workspace.config.folder / "scratch"
+            docker.build_context = store_context(
+                docker.build_context, self._workspace.record_store(), scratch
+            )
+        return {**environment.to_plain(), "docker": docker.to_plain()}
+
+    def keep_dataset(self, dataset: AbstractDataset) -> None:
+        """Let the workspace find a dataset by its id, which is how a run's parameter names it.
+
+        :raises CannotBeWritten: it names a URL with a signature.
+        """
+        try:
+            keep(dataset, self._workspace)
+        except MlstepsException as error:
+            raise CannotBeWritten("", str(error)) from error
+
+    @staticmethod
+    def _refuse_secrets(environment: Environment) -> None:
+        packages, found = environment.python.conda_dependencies, UrlSecrets()
+        packages.installer_lines(found)
+        packages.channel_urls(found)
+        if found:
+            raise CannotBeWritten(
+                "",
+                f"environment {environment.name!r} has a credential in the URL of a package index",
+                f"{_NO_SECRETS} Set the index on the workers: the documentation of environments says how.",
+            )
+        if environment.docker.base_image_registry.password:
+            raise CannotBeWritten(
+                "",
+                f"environment {environment.name!r} has the password of an image registry",
+                f"{_NO_SECRETS} Give the compute target an Airflow connection to the registry.",
+            )
+        for name, value in environment.environment_variables.items():
+            text = str(value).strip().lower()
+            if text not in _HARMLESS and not text.isdigit() and looks_secret(name, str(value)):
+                raise CannotBeWritten(
+                    "",
+                    f"the variable {name!r} of environment {environment.name!r} looks like a secret",
+                    f"{_NO_SECRETS} Let the compute target pass it on from the worker instead.",
+                )
