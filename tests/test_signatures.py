@@ -115,6 +115,49 @@ PIPELINE = {
     "submit": "experiment_name, pipeline_parameters=None, continue_on_step_failure=False, "
     "regenerate_outputs=False, parent_run_id=None, credential_passthrough=None",
     "validate": "",
+    "publish": "name=None, description=None, version=None, continue_on_step_failure=None",
+}
+PIPELINE_RUN = {
+    "publish_pipeline": "name, description, version, continue_on_step_failure=None, **kwargs",
+}
+PUBLISHED_PIPELINE = {
+    "__init__": "name, graph_id, description, version, published_pipeline_id, status, endpoint, "
+    "total_run_steps, workspace, continue_on_step_failure=None, _pipeline_provider=None, **kwargs",
+    "disable": "",
+    "enable": "",
+    "get": "workspace, id",
+    "get_all": "workspace, active_only=True",
+    "get_graph": "",
+    "get_step_names": "",
+    "list": "workspace, active_only=True",
+    "save": "path=None",
+    "submit": "workspace, experiment_name, pipeline_parameters=None, parent_run_id=None, "
+    "continue_on_step_failure=None",
+}
+PIPELINE_ENDPOINT = {
+    "__init__": "workspace, id, name, description, status, default_version, endpoint, "
+    "pipeline_version_list, _pipeline_endpoint_provider=None, _published_pipeline_provider=None, "
+    "_swaggerurl=None",
+    "add": "pipeline",
+    "add_default": "pipeline",
+    "archive": "",
+    "disable": "",
+    "enable": "",
+    "get": "workspace, id=None, name=None",
+    "get_all": "workspace, active_only=True",
+    "get_all_pipelines": "active_only=True",
+    "get_all_versions": "",
+    "get_default_version": "",
+    "get_pipeline": "version=None",
+    "list": "workspace, active_only=True, max_results=100",
+    "list_pipelines": "active_only=True",
+    "list_versions": "",
+    "publish": "workspace, name, description, pipeline",
+    "reactivate": "name",
+    "set_default": "pipeline",
+    "set_default_version": "version",
+    "set_name": "name",
+    "submit": "experiment_name, pipeline_parameters=None, parent_run_id=None, pipeline_version=None",
 }
 RUN_CONFIGURATION = {
     "__init__": "script=None, arguments=None, framework=None, communicator=None, conda_dependencies=None, "
@@ -198,6 +241,9 @@ EXPECTED: list[tuple[type, dict[str, str]]] = [
     (InputPortBinding, INPUT_PORT_BINDING),
     (OutputPortBinding, OUTPUT_PORT_BINDING),
     (mlsteps.Pipeline, PIPELINE),
+    (mlsteps.PipelineRun, PIPELINE_RUN),
+    (mlsteps.PublishedPipeline, PUBLISHED_PIPELINE),
+    (mlsteps.PipelineEndpoint, PIPELINE_ENDPOINT),
     (mlsteps.StepSequence, {"__init__": "steps=None"}),
     (mlsteps.RunConfiguration, RUN_CONFIGURATION),
     (mlsteps.Environment, ENVIRONMENT),

@@ -34,9 +34,11 @@ _PUBLIC = {
     "OutputFileDatasetConfig": "mlsteps.data",
     "Pipeline": "mlsteps.pipeline",
     "PipelineData": "mlsteps.data",
+    "PipelineEndpoint": "mlsteps.publishing",
     "PipelineParameter": "mlsteps.data",
     "PipelineRun": "mlsteps.runs",
     "PortDataReference": "mlsteps.data",
+    "PublishedPipeline": "mlsteps.publishing",
     "PythonScriptStep": "mlsteps.steps",
     "RemoteCompute": "mlsteps.compute",
     "ReuseSensor": "mlsteps.sensors",
@@ -74,9 +76,11 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "OutputFileDatasetConfig",
     "Pipeline",
     "PipelineData",
+    "PipelineEndpoint",
     "PipelineParameter",
     "PipelineRun",
     "PortDataReference",
+    "PublishedPipeline",
     "PythonScriptStep",
     "RemoteCompute",
     "ReuseSensor",
@@ -118,6 +122,7 @@ if TYPE_CHECKING:
     from mlsteps.data.datasets import Dataset, FileDataset, TabularDataset
     from mlsteps.environment import CondaDependencies, Environment, RunConfiguration
     from mlsteps.pipeline import Pipeline
+    from mlsteps.publishing import PipelineEndpoint, PublishedPipeline
     from mlsteps.run import Run
     from mlsteps.runs import Experiment, PipelineRun, StepRun
     from mlsteps.sensors import ReuseSensor

@@ -23,6 +23,7 @@ from mlsteps.steps.which_compute import check_compute_name
 if TYPE_CHECKING:
     from mlsteps.data import Datastore, PipelineParameter
     from mlsteps.definitions import Definition
+    from mlsteps.publishing import PublishedPipeline
     from mlsteps.runs import Experiment, PipelineRun
     from mlsteps.steps import PipelineStep
     from mlsteps.workspace import Workspace
@@ -215,6 +216,31 @@ class Pipeline:
             description=self.description,
             on_reuse=self.on_reuse,
             default_datastore=self.default_datastore,
+        )
+
+    def publish(
+        self,
+        name: str | None = None,
+        description: str | None = None,
+        version: str | None = None,
+        continue_on_step_failure: bool | None = None,
+    ) -> PublishedPipeline:
+        """Put it into the workspace's registry, frozen: its code, environments, datasets and defaults.
+
+        Each call is a publication with an id of its own. What was published runs without this project's
+        folder, and with the DAG bundle of published pipelines it is a DAG of Airflow, ``published.<name>``.
+
+        :param name: What it is called; default: ``pipeline``.
+        :param description: Default: the pipeline's.
+        :param version: What this publication is called.
+        :param continue_on_step_failure: Whether steps go on that do not depend on one that failed.
+        :raises StepDefinitionError: a step holds what cannot be written down, such as a function; the text
+            names the step and the argument.
+        """
+        from mlsteps.publishing import publish
+
+        return publish(
+            self.workspace, self.definition(), name, description, version, continue_on_step_failure
         )
 
     @staticmethod

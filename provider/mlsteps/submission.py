@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.exceptions import UserErrorException
+from mlsteps.exceptions import MlstepsException, UserErrorException
 from mlsteps.local_airflow import run_dag
 from mlsteps.records import StepRecord, cancel_run
+from mlsteps.records.run_definitions import keep_run_definition
 from mlsteps.runs import Experiment, PipelineRun
 from mlsteps.runs.dag_ids import dag_id_from_name
 from mlsteps.steps.attempt import CONF_KEY
@@ -36,6 +37,7 @@ def run_in_process(
     problems = pipeline.validate()
     if problems:
         raise UserErrorException("The pipeline cannot run:\n" + "\n".join(problems))
+    definition, refused = _definition(pipeline)  # as it is now: the run may change its own sources
     dag = pipeline.to_dag(dag_id_from_name(experiment.name), dag_display_name=experiment.name)
     if regenerate_outputs:
         values[REGENERATE] = "all"
@@ -45,9 +47,19 @@ def run_in_process(
     else:
         with observing(_StopOnFailure(experiment.workspace)):
             finished = run_dag(dag, conf)
+    store = experiment.workspace.record_store()
+    keep_run_definition(store, finished.dag_id, finished.run_id, definition, refused)
     run = PipelineRun(experiment, finished.run_id)
     run.finish("failed" if finished.failed else "success", tags, values)
     return run
+
+
+def _definition(pipeline: Pipeline) -> tuple[str | None, str | None]:
+    """The pipeline as it could be published, or why it cannot."""
+    try:
+        return pipeline.definition().text, None
+    except MlstepsException as error:
+        return None, str(error)
 
 
 class _StopOnFailure:

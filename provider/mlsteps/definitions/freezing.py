@@ -18,7 +18,7 @@ from mlsteps.records import layout
 from mlsteps.reuse import git
 from mlsteps.reuse.frozen import FrozenCode
 from mlsteps.reuse.snapshot import hash_paths
-from mlsteps.reuse.snapshot_store import store_snapshot
+from mlsteps.reuse.snapshot_store import fetch_archive, store_snapshot
 from mlsteps.steps.caches import digest_cache
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Freezer:
         :raises SnapshotException: it cannot be read.
         """
         if step.frozen_code is not None:
+            self._check_there(step.frozen_code)
             return step.frozen_code
         counted = {}
         if step.hash_paths:
@@ -57,6 +58,11 @@ class Freezer:
             return FrozenCode(hash_paths=counted) if counted else None
         taken = self._snapshot(directory, step.taken_along())
         return FrozenCode(taken.snapshot, taken.number_of_files, taken.bytes, taken.git, counted)
+
+    def _check_there(self, code: FrozenCode) -> None:
+        if code.snapshot is not None:
+            cache = self._workspace.config.folder / "snapshots"
+            fetch_archive(code.snapshot, self._workspace.record_store(), layout.SNAPSHOTS, cache)
 
     def _snapshot(self, directory: Path, only: tuple[str, ...]) -> FrozenCode:
         if (directory, only) not in self._code:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import ActivityFailedException, DataNotFoundException, WorkspaceException
@@ -24,8 +25,11 @@ from mlsteps.runs.step_run import StepRun, picked
 
 if TYPE_CHECKING:
     from mlsteps.data import PortDataReference
+    from mlsteps.publishing import PublishedPipeline
     from mlsteps.runs.experiment import Experiment
     from mlsteps.workspace import Workspace
+
+_PUBLISHING = "mlsteps.publishing"
 
 
 class PipelineRun:
@@ -178,6 +182,31 @@ class PipelineRun:
     def tags(self) -> dict[str, Any]:
         """The same as :meth:`get_tags`."""
         return self.get_tags()
+
+    def publish_pipeline(
+        self,
+        name: str,
+        description: str,
+        version: str,
+        continue_on_step_failure: bool | None = None,
+        **kwargs: Any,
+    ) -> PublishedPipeline:
+        """Publish the pipeline that it ran, with the code that it ran; see ``Pipeline.publish``.
+
+        :raises UserErrorException: it was not submitted from a Pipeline, or that cannot be published.
+        """
+        # By name: publishing knows pipelines, and runs do not.
+        publish_run: Callable[..., PublishedPipeline] = import_module(_PUBLISHING).publish_run
+        return publish_run(
+            self.experiment.workspace,
+            self._dag_id,
+            self.id,
+            name,
+            description,
+            version,
+            continue_on_step_failure,
+            **kwargs,
+        )
 
     def cancel(self) -> None:
         """Stop it: steps that have not started will not."""

@@ -1,0 +1,79 @@
+"""Publishing: a definition goes to the workspace's registry, under an id of its own."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from mlsteps.data.names import is_text
+from mlsteps.definitions import Definition, Freezer, parse
+from mlsteps.exceptions import UserErrorException
+from mlsteps.publishing.published_pipeline import PublishedPipeline
+from mlsteps.records.published_pipelines import PublishedRecord, keep_published
+from mlsteps.records.run_definitions import read_run_definition
+
+if TYPE_CHECKING:
+    from mlsteps.workspace import Workspace
+
+_UNNAMED = "pipeline"
+
+
+def publish(
+    workspace: Workspace,
+    definition: Definition,
+    name: str | None,
+    description: str | None,
+    version: str | None,
+    continue_on_step_failure: bool | None,
+) -> PublishedPipeline:
+    """Publish what a definition describes; see ``Pipeline.publish``.
+
+    :raises UserErrorException: the name is no text.
+    """
+    if name is not None and not is_text(name):
+        raise UserErrorException(f"publish: the name of a pipeline is a text, got {name!r}.")
+    record = PublishedRecord(
+        id=str(uuid4()),
+        name=name or _UNNAMED,
+        created=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+        definition=definition.digest,
+        description=description if description is not None else definition.description,
+        pipeline_version=None if version is None else str(version),
+        continue_on_step_failure=continue_on_step_failure,
+        step_names=tuple(definition.step_names),
+    )
+    keep_published(workspace.record_store(), record, definition.text.encode())
+    return PublishedPipeline.from_record(workspace, record)
+
+
+def publish_run(
+    workspace: Workspace,
+    dag_id: str,
+    run_id: str,
+    name: str | None,
+    description: str | None,
+    version: str | None,
+    continue_on_step_failure: bool | None,
+    **kwargs: Any,
+) -> PublishedPipeline:
+    """Publish the pipeline that a run ran; see ``PipelineRun.publish_pipeline``.
+
+    :raises UserErrorException: nothing was kept of the pipeline; the text says why.
+    """
+    if kwargs:
+        raise UserErrorException(f"publish_pipeline got an unknown argument {sorted(kwargs)[0]!r}.")
+    kept = read_run_definition(workspace.record_store(), dag_id, run_id)
+    if kept is None:
+        raise UserErrorException(
+            f"Run {run_id!r} was not submitted from a Pipeline, so there is nothing kept of it to publish. "
+            f"Publish the pipeline itself: Pipeline(...).publish(...)."
+        )
+    text, refused = kept
+    if text is None:
+        raise UserErrorException(f"Run {run_id!r} is of a pipeline that cannot be published: {refused}")
+    definition = parse(text)
+    freezer = Freezer(workspace)
+    for step in definition.parts(workspace)[0]:
+        freezer.code_of(step, step.source_directory)  # it may have been cleared away with other runs
+    return publish(workspace, definition, name, description, version, continue_on_step_failure)

@@ -1,0 +1,278 @@
+"""PublishedPipeline: a pipeline as it was when it was published."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mlsteps.definitions import Definition, parse
+from mlsteps.exceptions import UserErrorException, WorkspaceException
+from mlsteps.publishing.dag_ids import PUBLISHED, dag_id_of, trigger_url
+from mlsteps.records.published_pipelines import (
+    ACTIVE,
+    DISABLED,
+    PublishedRecord,
+    list_published,
+    read_definition_of,
+    read_published,
+    set_status,
+    status_of,
+)
+from mlsteps.runs import Experiment
+
+if TYPE_CHECKING:
+    from mlsteps.graph import Graph
+    from mlsteps.pipeline import Pipeline
+    from mlsteps.runs import PipelineRun
+    from mlsteps.workspace import Workspace
+
+
+class PublishedPipeline:
+    """A pipeline in a workspace's registry: its steps, code, environments and data are as they were then.
+
+    Made by ``Pipeline.publish``, found by :meth:`get` and :meth:`list`. With the DAG bundle of published
+    pipelines it is a DAG of Airflow: the newest active one of a name, as ``published.<name>``.
+
+    :param graph_id: What its definition is told by.
+    :param endpoint: Where Airflow's REST API starts a run.
+    :param total_run_steps: How many steps it has.
+
+    (SDK v1: ``azureml.pipeline.core.PublishedPipeline``.)
+    """
+
+    def __init__(
+        self,
+        name: str,
+        graph_id: str,
+        description: str | None,
+        version: str | None,
+        published_pipeline_id: str,
+        status: str,
+        endpoint: str,
+        total_run_steps: int,
+        workspace: Workspace,
+        continue_on_step_failure: bool | None = None,
+        _pipeline_provider: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self._name = name
+        self._graph_id = graph_id
+        self._description = description
+        self._version = version
+        self._id = published_pipeline_id
+        self._status = status
+        self._endpoint = endpoint
+        self._total_run_steps = total_run_steps
+        self.workspace = workspace
+        self._continue_on_step_failure = continue_on_step_failure
+
+    def __repr__(self) -> str:
+        return (
+            f"PublishedPipeline(name={self._name!r}, id={self._id!r}, version={self._version!r}, "
+            f"status={self._status!r})"
+        )
+
+    @staticmethod
+    def get(workspace: Workspace, id: str) -> PublishedPipeline:
+        """The published pipeline with this id.
+
+        :raises WorkspaceException: the workspace has none.
+        """
+        record = read_published(workspace.record_store(), id)
+        if record is None:
+            raise WorkspaceException(
+                f"Workspace {workspace.name!r} has no published pipeline {id!r}. "
+                f"PublishedPipeline.list(workspace) says which it has."
+            )
+        return PublishedPipeline.from_record(workspace, record)
+
+    @staticmethod
+    def from_record(workspace: Workspace, record: PublishedRecord) -> PublishedPipeline:
+        """The published pipeline that a record is of."""
+        return PublishedPipeline(
+            record.name,
+            record.definition,
+            record.description,
+            record.pipeline_version,
+            record.id,
+            status_of(workspace.record_store(), record.id),
+            trigger_url(dag_id_of(PUBLISHED, record.name)),
+            len(record.step_names),
+            workspace,
+            record.continue_on_step_failure,
+        )
+
+    @staticmethod
+    def list(workspace: Workspace, active_only: bool = True) -> builtins.list[PublishedPipeline]:
+        """The workspace's published pipelines, the newest first.
+
+        :param active_only: Leave disabled ones out.
+        """
+        records = list_published(workspace.record_store())
+        found = [PublishedPipeline.from_record(workspace, record) for record in records]
+        return [one for one in found if one.status == ACTIVE or not active_only]
+
+    @staticmethod
+    def get_all(workspace: Workspace, active_only: bool = True) -> builtins.list[PublishedPipeline]:
+        """The same as :meth:`list`, as SDK v1 called it earlier."""
+        return PublishedPipeline.list(workspace, active_only)
+
+    # What it is
+
+    @property
+    def id(self) -> str:
+        """Its id; each publication has one of its own."""
+        return self._id
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._name
+
+    @property
+    def description(self) -> str | None:
+        """What its publisher said of it."""
+        return self._description
+
+    @property
+    def version(self) -> str | None:
+        """What its publisher calls this publication."""
+        return self._version
+
+    @property
+    def graph_id(self) -> str:
+        """The digest of its definition: equal ones are equal pipelines."""
+        return self._graph_id
+
+    @property
+    def status(self) -> str:
+        """``Active`` or ``Disabled``."""
+        return self._status
+
+    @property
+    def endpoint(self) -> str:
+        """Where Airflow's REST API starts a run of the DAG ``published.<name>``."""
+        return self._endpoint
+
+    @property
+    def total_run_steps(self) -> int:
+        """How many steps it has."""
+        return self._total_run_steps
+
+    @property
+    def continue_on_step_failure(self) -> bool | None:
+        """Whether steps go on that do not depend on one that failed, for who does not say."""
+        return self._continue_on_step_failure
+
+    def definition(self) -> Definition:
+        """What was published.
+
+        :raises UserErrorException: it is damaged, or of a newer mlsteps; the text says where.
+        """
+        try:
+            text = read_definition_of(self.workspace.record_store(), self._id)
+        except FileNotFoundError:
+            raise WorkspaceException(f"The definition of {self!r} is gone.") from None
+        return parse(text)
+
+    def pipeline(self) -> Pipeline:
+        """A pipeline of the steps that were published, with their code as it was then."""
+        # By name: Pipeline.publish comes here.
+        made: Pipeline = import_module("mlsteps.pipeline").Pipeline.from_definition(
+            self.workspace, self.definition()
+        )
+        return made
+
+    def get_graph(self) -> Graph:
+        """Its steps and the order among them."""
+        return self.pipeline().graph
+
+    def get_step_names(self) -> builtins.list[str]:
+        """The names of its steps, in an order in which they can run."""
+        return self.definition().step_names
+
+    # What can be done with it
+
+    def disable(self) -> None:
+        """Let nobody run it until :meth:`enable`. Is it the DAG of its name, that is paused."""
+        self._set_status(DISABLED)
+
+    def enable(self) -> None:
+        """Let it be run again."""
+        self._set_status(ACTIVE)
+
+    def _set_status(self, status: str) -> None:
+        set_status(self.workspace.record_store(), self._id, status)
+        self._status = status
+
+    def submit(
+        self,
+        workspace: Workspace,
+        experiment_name: str,
+        pipeline_parameters: Mapping[str, Any] | None = None,
+        parent_run_id: str | None = None,
+        continue_on_step_failure: bool | None = None,
+    ) -> PipelineRun:
+        """Run it now, in this process, to its end.
+
+        :param workspace: The one it was published in.
+        :param pipeline_parameters: Values by name. Texts are read as the parameter's type, as in SDK v1.
+        :param continue_on_step_failure: Default: as it was published.
+        :raises UserErrorException: it is disabled, or was published in another workspace.
+        :raises PipelineParameterError: a parameter is unknown or has the wrong type.
+        """
+        if workspace != self.workspace:
+            raise UserErrorException(
+                f"{self!r} was published in {self.workspace!r}, and can be submitted there only."
+            )
+        if continue_on_step_failure is None:
+            continue_on_step_failure = bool(self._continue_on_step_failure)
+        return self._run(
+            Experiment(workspace, experiment_name), {}, pipeline_parameters or {}, continue_on_step_failure
+        )
+
+    def run_in_process(
+        self,
+        experiment: Experiment,
+        *,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        continue_on_step_failure: bool,
+        regenerate_outputs: bool = False,
+    ) -> PipelineRun:
+        """Run it in this process to its end; what :meth:`mlsteps.Experiment.submit` calls."""
+        if regenerate_outputs:
+            raise UserErrorException(
+                "regenerate_outputs is for pipelines; what was published runs as it was published. "
+                "Trigger its DAG with regenerate_outputs, or disable reuse and publish again."
+            )
+        go_on = continue_on_step_failure or bool(self._continue_on_step_failure)
+        return self._run(experiment, tags, parameters, go_on)
+
+    def _run(
+        self, experiment: Experiment, tags: Mapping[str, str], given: Mapping[str, Any], go_on: bool
+    ) -> PipelineRun:
+        if status_of(self.workspace.record_store(), self._id) != ACTIVE:
+            raise UserErrorException(f"{self!r} is disabled: enable() it to run it.")
+        pipeline = self.pipeline()
+        known = pipeline.parameters
+        values = {
+            name: known[name].from_text(value) if name in known and isinstance(value, str) else value
+            for name, value in given.items()
+        }
+        return pipeline.run_in_process(
+            experiment, tags=tags, parameters=values, continue_on_step_failure=go_on
+        )
+
+    def save(self, path: str | None = None) -> str:
+        """Write it as a YAML file in SDK v1's format, which ``Pipeline.load_yaml`` reads.
+
+        :param path: The file, or a folder for ``<name>.yml``; default: the working directory.
+        :returns: The file's path.
+        :raises UserErrorException: something in it has no place in that format; the text says what.
+        """
+        from mlsteps.publishing.yaml_writing import save_yaml
+
+        return save_yaml(self, path)

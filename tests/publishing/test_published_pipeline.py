@@ -1,0 +1,151 @@
+"""Publishing a pipeline, finding it again, and running it without the folder that it came from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlsteps import Pipeline, PipelineParameter, PublishedPipeline, Workspace
+from mlsteps.cleaning import Rules, Stores, clean
+from mlsteps.exceptions import (
+    MlstepsException,
+    PipelineParameterError,
+    SnapshotException,
+    UserErrorException,
+    WorkspaceException,
+)
+from mlsteps.runs import Experiment, PipelineRun
+from steps.project import Project
+
+SAY = """
+    import sys
+    from mlsteps import Run
+    Run.get_context().log("said", " ".join(sys.argv[1:]))
+"""
+
+
+def saying(project: Project, text: str = SAY) -> Pipeline:
+    say = project.step("say", text, arguments=["rate", PipelineParameter("rate", 0.5)], allow_reuse=False)
+    return Pipeline(project.workspace, [say], "says it")
+
+
+def said(run: PipelineRun) -> object:
+    (step,) = run.get_steps()
+    return step.get_metrics()["said"]
+
+
+def test_what_was_published_is_found_again(project: Project) -> None:
+    first = saying(project).publish("say", version="1")
+    second = saying(project).publish("say", "other words", 2, continue_on_step_failure=True)  # type: ignore[arg-type]
+    assert first.id != second.id
+    assert first.graph_id == second.graph_id
+    assert [one.id for one in PublishedPipeline.list(project.workspace)] == [second.id, first.id]
+    found = PublishedPipeline.get(project.workspace, second.id)
+    assert (found.name, found.description, found.version) == ("say", "other words", "2")
+    assert (found.status, found.total_run_steps, found.continue_on_step_failure) == ("Active", 1, True)
+    assert (first.description, first.continue_on_step_failure) == ("says it", None)
+    assert found.get_step_names() == ["say"]
+    assert [step.name for step in found.get_graph().nodes] == ["say"]
+    assert found.endpoint.endswith("/api/v2/dags/published.say/dagRuns")
+    assert saying(project).publish().name == "pipeline"
+    with pytest.raises(WorkspaceException, match="no published pipeline 'nobody'"):
+        PublishedPipeline.get(project.workspace, "nobody")
+
+
+def test_disabled_ones_are_not_listed_and_not_run(project: Project) -> None:
+    published = saying(project).publish("say")
+    published.disable()
+    published.disable()
+    assert published.status == "Disabled"
+    assert PublishedPipeline.list(project.workspace) == []
+    (found,) = PublishedPipeline.get_all(project.workspace, active_only=False)
+    with pytest.raises(UserErrorException, match="is disabled: enable"):
+        found.submit(project.workspace, "exp")
+    found.enable()
+    assert PublishedPipeline.get(project.workspace, published.id).status == "Active"
+
+
+def test_it_runs_as_it_was_when_its_folder_is_gone(project: Project, airflow_db: Path) -> None:
+    published = saying(project).publish("say")
+    project.script("say.py", "raise SystemExit(1)")
+    run = published.submit(project.workspace, "exp", {"rate": "0.25"})
+    assert (run.get_status(), said(run)) == ("Finished", "rate 0.25")
+    shutil.rmtree(project.source)
+    run = Experiment(project.workspace, "exp").submit(published, tags={"a": "b"})
+    assert (run.get_status(), said(run), run.get_tags()) == ("Finished", "rate 0.5", {"a": "b"})
+    (step,) = run.get_steps()
+    assert "directory" not in step.record.source
+    with pytest.raises(PipelineParameterError, match="no parameter 'rat'"):
+        published.submit(project.workspace, "exp", {"rat": "1"})
+    with pytest.raises(UserErrorException, match="can be submitted there only"):
+        published.submit(Workspace(folder=project.root), "exp")
+    with pytest.raises(UserErrorException, match="regenerate_outputs is for pipelines"):
+        Experiment(project.workspace, "exp").submit(published, regenerate_outputs=True)
+
+
+def test_a_run_reuses_what_the_pipeline_made_and_the_other_way_round(
+    project: Project, airflow_db: Path
+) -> None:
+    pipeline = Pipeline(project.workspace, [project.step("make")])
+    published = pipeline.publish("make")
+    pipeline.submit("exp")
+    (step,) = published.submit(project.workspace, "exp").get_steps()
+    assert step.record.state == "reused"
+
+
+def test_a_run_is_published_with_the_code_that_it_ran(project: Project, airflow_db: Path) -> None:
+    run = saying(project).submit("exp", {"rate": 0.1})
+    project.script("say.py", "raise SystemExit(1)")
+    published = PipelineRun.get(project.workspace, run.id).publish_pipeline("again", "of a run", "7")
+    assert (published.name, published.description, published.version) == ("again", "of a run", "7")
+    assert said(published.submit(project.workspace, "exp")) == "rate 0.5"
+    other = published.submit(project.workspace, "other").publish_pipeline("third", "", "1")
+    assert other.graph_id == published.graph_id
+    with pytest.raises(UserErrorException, match="unknown argument 'tags'"):
+        run.publish_pipeline("a", "b", "c", tags={})
+
+
+def test_a_run_that_cannot_be_published_says_why(project: Project, airflow_db: Path) -> None:
+    step = project.step("bad", on_success_callback=print)
+    run = Pipeline(project.workspace, [step]).submit("exp")
+    with pytest.raises(
+        UserErrorException, match="cannot be published: Step 'bad', argument 'on_success_callb"
+    ):
+        run.publish_pipeline("a", "b", "c")
+    dag = Pipeline(project.workspace, [project.step("plain")]).to_dag("plain")
+    finished = project.run(dag)
+    with pytest.raises(UserErrorException, match="not submitted from a Pipeline"):
+        PipelineRun.get(project.workspace, finished.run_id).publish_pipeline("a", "b", "c")
+
+
+def test_clearing_up_leaves_published_code(project: Project) -> None:
+    from datetime import datetime, timedelta, timezone
+
+    published = saying(project).publish("say")
+    unpublished = Pipeline(project.workspace, [project.step("other", "print(1)")])
+    unpublished.definition()
+    snapshots = project.workspace.record_store().list_names("mlsteps/snapshots")
+    assert len(snapshots) == 2
+    store = project.workspace.record_store()
+    rules = Rules(timedelta(0), 0, datetime.now(timezone.utc) + timedelta(days=9))
+    clean(Stores.of(project.workspace), rules)
+    assert len(store.list_names("mlsteps/snapshots")) == 1
+    published.definition()
+    store.delete("mlsteps/snapshots")
+    (step,) = published.get_graph().nodes
+    from mlsteps.steps.frozen import code_of
+
+    with pytest.raises(SnapshotException, match="The code is gone"):
+        code_of(step, project.workspace).archive()
+
+
+def test_a_damaged_definition_is_named(project: Project) -> None:
+    published = saying(project).publish("say")
+    path = f"mlsteps/registry/pipelines/{published.id}/definition.json"
+    project.workspace.record_store().write(path, b'{"kind": "pipeline-definition", "version": 9}')
+    with pytest.raises(MlstepsException, match="This is version 9 of a pipeline-definition"):
+        published.get_graph()
+    with pytest.raises(UserErrorException, match="the name of a pipeline is a text"):
+        saying(project).publish(7)  # type: ignore[arg-type]
