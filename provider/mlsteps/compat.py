@@ -67,14 +67,35 @@ __all__ = [
     "TaskDeferralTimeout",
     "XComNotFound",
     "allow_references",
+    "bundle_version",
     "conf",
     "current_dag",
     "current_task_group",
     "from_plain",
     "retry_policies",
+    "set_paused",
     "set_xcom",
     "to_plain",
 ]
+
+
+def bundle_version(version: str) -> Any:
+    """A version of a DAG bundle, as a bundle tells it."""
+    try:
+        from airflow.dag_processing.bundles.base import BundleVersion
+    except ImportError:  # 3.1, 3.2
+        return version
+    return BundleVersion(version)
+
+
+def set_paused(dag_id: str, paused: bool) -> None:
+    """Pause a DAG or let it go on, if Airflow knows it. For the DAG processor, which has the database."""
+    from airflow.models.dag import DagModel
+    from airflow.utils.session import create_session
+    from sqlalchemy import update
+
+    with create_session() as session:
+        session.execute(update(DagModel).where(DagModel.dag_id == dag_id).values(is_paused=paused))
 
 
 def current_dag() -> DAG | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -104,10 +105,8 @@ def test_of_two_who_want_a_name_one_gets_it(project: Project) -> None:
 
     def publish() -> None:
         barrier.wait()
-        try:
+        with contextlib.suppress(UserErrorException):
             got.append(PipelineEndpoint.publish(project.workspace, "ep", "", one).id)
-        except UserErrorException:
-            pass
 
     threads = [threading.Thread(target=publish) for _ in range(4)]
     for thread in threads:

@@ -24,6 +24,6 @@ def dag_id_of(kind: str, name: str) -> str:
 
 
 def trigger_url(dag_id: str) -> str:
-    """Where Airflow's REST API starts a run of a DAG: POST, with ``{"logical_date": null, "conf": {...}}``."""
+    """Where Airflow's REST API starts a run: POST, with ``{"logical_date": null, "conf": {...}}``."""
     base = str(conf.get("api", "base_url", fallback="") or "http://localhost:8080").rstrip("/")
     return f"{base}/api/v2/dags/{quote(dag_id, safe='')}/dagRuns"

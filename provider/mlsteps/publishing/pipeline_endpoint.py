@@ -261,8 +261,8 @@ class PipelineEndpoint:
             give_name_back(store, before, self.id)
 
     def archive(self) -> None:
-        """Disable it, and let another endpoint have its name."""
-        self.disable()
+        """Disable it, take its DAG away, and let another endpoint have its name."""
+        self._change(lambda record: replace(record, status=DISABLED, archived=True))
         self.set_name(str(uuid4()))
 
     def reactivate(self, name: str) -> None:
@@ -271,7 +271,7 @@ class PipelineEndpoint:
         :raises UserErrorException: another endpoint has the name.
         """
         self.set_name(name)
-        self.enable()
+        self._change(lambda record: replace(record, status=ACTIVE, archived=False))
 
     def submit(
         self,

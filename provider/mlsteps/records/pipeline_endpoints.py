@@ -1,4 +1,4 @@
-"""Pipeline endpoints: each change is one more file with all of an endpoint in it, created by whoever is first."""
+"""Pipeline endpoints: each change is one more file with all of an endpoint in it, made by who is first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from mlsteps.records.layout import path_part
-from mlsteps.records.store import RecordStore, dump_json, load_json, read_record
+from mlsteps.records.store import RecordStore, dump_json, load_json, read_record, record_of
 from mlsteps.records.versions import newest_path, next_path
 
 VERSION = 1
@@ -20,6 +20,7 @@ class EndpointRecord:
     """A pipeline endpoint as it is at one time.
 
     :param status: ``Active`` or ``Disabled``.
+    :param archived: Whether it is put away, and has no DAG.
     :param versions: Ids of published pipelines by version: "0", "1", ...
     """
 
@@ -30,6 +31,7 @@ class EndpointRecord:
     default_version: str
     versions: Mapping[str, str] = field(default_factory=dict)
     created: str = ""
+    archived: bool = False
 
 
 def create_endpoint(store: RecordStore, record: EndpointRecord) -> bool:
@@ -37,6 +39,14 @@ def create_endpoint(store: RecordStore, record: EndpointRecord) -> bool:
     if not take_name(store, record.name, record.id):
         return False
     return store.create(f"{_folder(record.id)}/1.json", _dump(record))
+
+
+def endpoint_of(data: bytes, path: str) -> EndpointRecord:
+    """The endpoint that a file has which was read before.
+
+    :raises RecordFormatError: it is none.
+    """
+    return record_of(data, path, VERSION, _from_json)
 
 
 def read_endpoint(store: RecordStore, id: str) -> EndpointRecord | None:

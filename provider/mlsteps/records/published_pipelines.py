@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mlsteps.records.layout import path_part
-from mlsteps.records.store import RecordStore, dump_json, load_json, read_record
+from mlsteps.records.store import RecordStore, dump_json, load_json, read_record, record_of
 from mlsteps.records.versions import newest_path, next_path
 
 VERSION = 1
@@ -52,6 +52,14 @@ def read_published(store: RecordStore, id: str) -> PublishedRecord | None:
     return read_record(store, f"{_folder(id)}/published.json", VERSION, _from_json)
 
 
+def published_of(data: bytes, path: str) -> PublishedRecord:
+    """The publication that a file has which was read before.
+
+    :raises RecordFormatError: it is none.
+    """
+    return record_of(data, path, VERSION, _from_json)
+
+
 def list_published(store: RecordStore) -> list[PublishedRecord]:
     """Every publication, the newest first."""
     found = (read_published(store, name) for name in store.list_names(PIPELINES))
@@ -69,6 +77,11 @@ def status_of(store: RecordStore, id: str) -> str:
     path = newest_path(store, _status_folder(id))
     found = load_json(store, path, VERSION) if path else None
     return ACTIVE if found is None else str(found["status"])
+
+
+def said_status(data: bytes, path: str) -> str:
+    """The status that a file says which was read before."""
+    return str(record_of(data, path, VERSION, lambda value: value["status"]))
 
 
 def set_status(store: RecordStore, id: str, status: str) -> None:

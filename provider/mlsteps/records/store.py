@@ -54,6 +54,10 @@ def load_json(store: RecordStore, path: str, version: int, whole: bool = True) -
         return None
     if not data and not whole:
         return None
+    return _loaded(data, path, version)
+
+
+def _loaded(data: bytes, path: str, version: int) -> dict[str, Any]:
     try:
         value = values.loads(data)
     except ValueError as error:
@@ -79,8 +83,15 @@ def read_record(
     :raises RecordFormatError: as :func:`load_json`, or fields are missing or of another form.
     """
     value = load_json(store, path, version, whole)
-    if value is None:
-        return None
+    return None if value is None else _made(value, path, make)
+
+
+def record_of(data: bytes, path: str, version: int, make: Callable[[dict[str, Any]], T]) -> T:
+    """As :func:`read_record`, of a file that was read before."""
+    return _made(_loaded(data, path, version), path, make)
+
+
+def _made(value: dict[str, Any], path: str, make: Callable[[dict[str, Any]], T]) -> T:
     try:
         return make(value)
     except (TypeError, KeyError, AttributeError) as error:
