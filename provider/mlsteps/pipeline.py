@@ -244,6 +244,20 @@ class Pipeline:
         )
 
     @staticmethod
+    def load_yaml(workspace: Workspace, filename: str | os.PathLike[str]) -> Pipeline:
+        """The pipeline that a YAML file in SDK v1's format describes.
+
+        Folders and run configurations that it names are looked for beside it, then in the working directory.
+
+        :raises PipelineValidationError: the file cannot be read, or a setting of it is wrong; the text says
+            which.
+        """
+        from mlsteps.publishing.v1_yaml import load_yaml
+
+        steps, description = load_yaml(workspace, filename)
+        return Pipeline(workspace, steps, description)
+
+    @staticmethod
     def from_definition(workspace: Workspace, definition: Definition) -> Pipeline:
         """The pipeline that a definition describes. Asks nothing of the workspace.
 

@@ -273,6 +273,6 @@ class PublishedPipeline:
         :returns: The file's path.
         :raises UserErrorException: something in it has no place in that format; the text says what.
         """
-        from mlsteps.publishing.yaml_writing import save_yaml
+        from mlsteps.publishing.v1_yaml import save_yaml
 
         return save_yaml(self, path)
