@@ -29,6 +29,7 @@ def get_provider_info() -> dict[str, Any]:
             "mlsteps.steps.databricks_link.DatabricksRunLink",
         ],
         "hooks": [{"integration-name": _INTEGRATION, "python-modules": ["mlsteps.hooks.workspace"]}],
+        "bundles": [{"integration-name": _INTEGRATION, "python-modules": ["mlsteps.bundles"]}],
         "connection-types": [_WORKSPACE_CONNECTION, _DATASTORE_CONNECTION],
         "asset-uris": [
             {

@@ -5,7 +5,7 @@ Only values are written, never code: reading a definition imports and runs nothi
 
 from mlsteps.definitions.document import FORMAT_VERSION, Definition, parse
 from mlsteps.definitions.freezing import Freezer
+from mlsteps.definitions.reader import readable
 from mlsteps.definitions.steps import STEP_TYPES
-from mlsteps.definitions.values import readable
 
 __all__ = ["FORMAT_VERSION", "STEP_TYPES", "Definition", "Freezer", "parse", "readable"]

@@ -26,7 +26,9 @@ from mlsteps.data.datasets.registry import dataset_of
 from mlsteps.data.output_config import Registration
 from mlsteps.data.pipeline_dataset import PipelineOutputDataset
 from mlsteps.data.sql.parameter import StoredProcedureParameter
-from mlsteps.definitions.values import CannotBeWritten, Kind, Reader, Writer
+from mlsteps.definitions.kinds import CannotBeWritten, Kind
+from mlsteps.definitions.reader import Reader
+from mlsteps.definitions.writer import Writer
 from mlsteps.launcher.strict_json import Fields
 from mlsteps.records.datasets import DatasetRecord
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.definitions.data_kinds import KINDS as DATA
 from mlsteps.definitions.environment_kinds import KINDS as ENVIRONMENT
 from mlsteps.definitions.freezing import Freezer
+from mlsteps.definitions.kinds import CannotBeWritten
+from mlsteps.definitions.reader import Reader
 from mlsteps.definitions.steps import read_step, write_code, write_step
-from mlsteps.definitions.values import CannotBeWritten, Reader, Writer
+from mlsteps.definitions.writer import Writer
 from mlsteps.exceptions import PipelineValidationError, UserErrorException
 from mlsteps.launcher import strict_json
 from mlsteps.launcher.strict_json import Fields

@@ -11,7 +11,9 @@ from airflow.sdk import Asset
 from mlsteps.compute import ComputeTarget, create_compute_target
 from mlsteps.compute.kinds import KINDS as COMPUTE
 from mlsteps.definitions.data_kinds import by_attributes
-from mlsteps.definitions.values import CannotBeWritten, Kind, Reader, Writer
+from mlsteps.definitions.kinds import CannotBeWritten, Kind
+from mlsteps.definitions.reader import Reader
+from mlsteps.definitions.writer import Writer
 from mlsteps.environment import Environment, RunConfiguration
 from mlsteps.environment.databricks import LIBRARY_KINDS, DatabricksCluster
 from mlsteps.environment.section import Section

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data.datasets import keep
-from mlsteps.definitions.values import CannotBeWritten
+from mlsteps.definitions.kinds import CannotBeWritten
 from mlsteps.environment import Environment
 from mlsteps.environment.build_context import store_context
 from mlsteps.environment.image_context import dockerfile_text

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.definitions.values import CannotBeWritten, Reader, Writer, readable
+from mlsteps.definitions.kinds import CannotBeWritten
+from mlsteps.definitions.reader import Reader, readable
+from mlsteps.definitions.writer import Writer
 from mlsteps.exceptions import StepDefinitionError, UserErrorException
 from mlsteps.launcher.strict_json import Fields
 from mlsteps.reuse.frozen import FrozenCode
