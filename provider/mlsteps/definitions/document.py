@@ -76,10 +76,10 @@ class Definition:
             raise PipelineValidationError(
                 f"Pipeline, argument {error.where!r}: {error.problem}. {error.fix}".rstrip()
             ) from error
-        steps = []
-        for step, directory in zip(graph.steps, source_directories, strict=True):
-            code = writer.freezer.code_of(step, directory)
-            steps.append({**write_step(step, writer), "code": write_code(code)})
+        steps = [write_step(step, writer) for step in graph.steps]
+        # Only now, so that no code is stored of what cannot be written down.
+        for step, directory, written in zip(graph.steps, source_directories, steps, strict=True):
+            written["code"] = write_code(writer.freezer.code_of(step, directory))
         number = {id(step): position for position, step in enumerate(graph.steps)}
         order = sorted(
             {(number[id(edge.before)], number[id(edge.after)]) for edge in graph.edges if not edge.data}
