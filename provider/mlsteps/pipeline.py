@@ -202,12 +202,13 @@ class Pipeline:
             self, experiment, tags, parameters, continue_on_step_failure, regenerate_outputs
         )
 
-    def definition(self) -> Definition:
+    def definition(self, *, for_record: bool = False) -> Definition:
         """What it is, as JSON, with its code kept in the workspace: what :meth:`publish` writes.
 
+        :param for_record: Whether nobody asked for it: then what is in no other record is refused.
         :raises StepDefinitionError: naming a step and the argument that cannot be written down.
         """
-        from mlsteps.definitions import Definition
+        from mlsteps.definitions import Definition, Freezer
 
         return Definition.of(
             self._graph,
@@ -216,6 +217,7 @@ class Pipeline:
             description=self.description,
             on_reuse=self.on_reuse,
             default_datastore=self.default_datastore,
+            freezer=Freezer(self.workspace, for_record=for_record),
         )
 
     def publish(

@@ -57,8 +57,8 @@ def run_in_process(
 def _definition(pipeline: Pipeline) -> tuple[str | None, str | None]:
     """The pipeline as it could be published, or why it cannot."""
     try:
-        return pipeline.definition().text, None
-    except MlstepsException as error:
+        return pipeline.definition(for_record=True).text, None
+    except (MlstepsException, OSError) as error:
         return None, str(error)
 
 

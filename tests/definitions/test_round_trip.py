@@ -282,7 +282,11 @@ def secret() -> RunConfiguration:
         (r"arguments\[1\]", "what a task of some DAG returns", lambda: {"arguments": ["--x", returned()]}),
         ("compute_target", "'local' is a OwnCompute", lambda: {"compute_target": OwnCompute()}),
         ("runconfig", "credential in the URL of a package index", lambda: {"runconfig": credential()}),
-        ("runconfig", "'API_TOKEN' of environment 'default'", lambda: {"runconfig": secret()}),
+        (
+            "runconfig",
+            "'API_TOKEN' of the variables .* looks like a secret",
+            lambda: {"runconfig": secret()},
+        ),
         ("executor_config.a", "an object of type object", lambda: {"executor_config": {"a": object()}}),
     ],
 )

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from mlsteps import Pipeline, PipelineParameter, PublishedPipeline, Workspace
+from mlsteps import (
+    DatabricksCompute,
+    DatabricksStep,
+    Pipeline,
+    PipelineParameter,
+    PublishedPipeline,
+    RunConfiguration,
+    Workspace,
+)
 from mlsteps.cleaning import Rules, Stores, clean
 from mlsteps.exceptions import (
     MlstepsException,
@@ -118,6 +127,40 @@ def test_a_run_that_cannot_be_published_says_why(project: Project, airflow_db: P
     finished = project.run(dag)
     with pytest.raises(UserErrorException, match="not submitted from a Pipeline"):
         PipelineRun.get(project.workspace, finished.run_id).publish_pipeline("a", "b", "c")
+
+
+def test_a_run_keeps_no_variables_of_its_environment(project: Project, airflow_db: Path) -> None:
+    """They are in no record; whoever publishes the pipeline itself says that they may be read."""
+    config = RunConfiguration()
+    config.environment_variables = {"GREETING": "hush"}
+    pipeline = Pipeline(project.workspace, [project.step("quiet", runconfig=config)])
+    run = pipeline.submit("exp")
+    store = project.workspace.record_store()
+    assert not any(b"hush" in store.read(info.path) for info in store.list("mlsteps/runs"))
+    with pytest.raises(UserErrorException, match="no record has them. Publish the Pipeline itself"):
+        run.publish_pipeline("a", "b", "c")
+    assert "hush" in pipeline.publish("a").definition().text
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("spark_conf", {"fs.azure.account.key.x.blob.core.windows.net": "hush", "my.password": "hush"}),
+        ("cluster_options", {"docker_image": {"basic_auth": {"password": "hush"}}}),
+        ("executor_config", {"pod": [{"API_KEY": "hush"}]}),
+    ],
+)
+def test_settings_that_look_like_secrets_are_not_published(
+    project: Project, name: str, settings: Any
+) -> None:
+    def step(value: Any) -> DatabricksStep:
+        target = DatabricksCompute("dbx")
+        return DatabricksStep("s", notebook_path="/a", num_workers=1, compute_target=target, **{name: value})
+
+    with pytest.raises(UserErrorException, match=f"of {name} looks like a secret") as error:
+        Pipeline(project.workspace, [step(settings)]).publish("p")
+    assert "hush" not in str(error.value)
+    Pipeline(project.workspace, [step({"my.password": "{{secrets/scope/name}}"})]).publish("p")
 
 
 def test_clearing_up_leaves_published_code(project: Project) -> None:

@@ -60,16 +60,16 @@ class Definition:
         description: str | None,
         on_reuse: str | None,
         default_datastore: Datastore | None,
-        freezer: Freezer | None = None,
+        freezer: Freezer,
     ) -> Definition:
         """The definition of a pipeline, with its code in the workspace.
 
         :param source_directories: Of each step of the graph, in its order.
-        :param freezer: Keeps what the pipeline names; default: one for this call.
+        :param freezer: Keeps what the pipeline names.
         :raises StepDefinitionError: naming a step and the argument that cannot be published.
         :raises SnapshotException: code cannot be read.
         """
-        writer = Writer(workspace, _KINDS, freezer or Freezer(workspace), graph.steps)
+        writer = Writer(workspace, _KINDS, freezer, graph.steps)
         try:
             datastore = writer.write(default_datastore, "default_datastore")
         except CannotBeWritten as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
     from mlsteps.steps import PipelineStep
     from mlsteps.workspace import Workspace
 
+_PUBLISH = "Publish the Pipeline itself: Pipeline(...).publish(...)."
 _NO_SECRETS = "What is published can be read by everybody who reads the workspace."
+SETTINGS_WITH_SECRETS = ("spark_env_variables", "spark_conf", "cluster_options", "executor_config")
+"""Arguments and settings of clusters in which people put secrets."""
+
 # Values that are no secret, whatever their variable is called: TOKENIZERS_PARALLELISM=false.
 _HARMLESS = ("", "true", "false", "yes", "no", "on", "off", "none")
 
@@ -35,10 +40,13 @@ class Freezer:
     """Keeps code, environments and datasets of one pipeline in its workspace.
 
     :param workspace: The pipeline's.
+    :param for_record: Whether what is written is a record that nobody asked for: then settings that are in no
+        other record are refused, whatever they look like.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, for_record: bool = False) -> None:
         self._workspace = workspace
+        self._for_record = for_record
         self._code: dict[tuple[Path, tuple[str, ...]], FrozenCode] = {}
         self._git: dict[Path, dict[str, str | bool]] = {}
 
@@ -91,6 +99,8 @@ class Freezer:
         docker.base_dockerfile = dockerfile_text(docker.base_dockerfile)
         if docker.base_dockerfile and redact(docker.base_dockerfile) != docker.base_dockerfile:
             raise CannotBeWritten("", "there is a credential in a URL of its Dockerfile", _NO_SECRETS)
+        if self._for_record and docker.build_context is not None and docker.build_context.is_local:
+            raise CannotBeWritten("", "its build context is kept only when it is published", _PUBLISH)
         if docker.build_context is not None:
             scratch = self._workspace.config.folder / "scratch"
             docker.build_context = store_context(
@@ -108,8 +118,30 @@ class Freezer:
         except MlstepsException as error:
             raise CannotBeWritten("", str(error)) from error
 
-    @staticmethod
-    def _refuse_secrets(environment: Environment) -> None:
+    def refuse_secrets_in(self, what: str, settings: Any) -> None:
+        """Refuse settings that hold a secret, as far as names and values tell.
+
+        :param what: What the settings are called.
+        :raises CannotBeWritten: naming the setting, and not its value.
+        """
+        if self._for_record and settings:
+            raise CannotBeWritten("", f"{what} may hold secrets, so that no record has them", _PUBLISH)
+        if isinstance(settings, (list, tuple)):
+            for item in settings:
+                self.refuse_secrets_in(what, item)
+        if not isinstance(settings, Mapping):
+            return
+        for name, value in settings.items():
+            if isinstance(value, (Mapping, list, tuple)):
+                self.refuse_secrets_in(what, value)
+            elif _is_secret(str(name), str(value)):
+                raise CannotBeWritten(
+                    "",
+                    f"{str(name)!r} of {what} looks like a secret",
+                    f"{_NO_SECRETS} Let the compute target give it to the script instead.",
+                )
+
+    def _refuse_secrets(self, environment: Environment) -> None:
         packages, found = environment.python.conda_dependencies, UrlSecrets()
         packages.installer_lines(found)
         packages.channel_urls(found)
@@ -125,11 +157,15 @@ class Freezer:
                 f"environment {environment.name!r} has the password of an image registry",
                 f"{_NO_SECRETS} Give the compute target an Airflow connection to the registry.",
             )
-        for name, value in environment.environment_variables.items():
-            text = str(value).strip().lower()
-            if text not in _HARMLESS and not text.isdigit() and looks_secret(name, str(value)):
-                raise CannotBeWritten(
-                    "",
-                    f"the variable {name!r} of environment {environment.name!r} looks like a secret",
-                    f"{_NO_SECRETS} Let the compute target pass it on from the worker instead.",
-                )
+        self.refuse_secrets_in(
+            f"the variables of environment {environment.name!r}", environment.environment_variables
+        )
+        cluster = environment.databricks.cluster
+        for name in SETTINGS_WITH_SECRETS:
+            self.refuse_secrets_in(name, getattr(cluster, name, None))
+
+
+def _is_secret(name: str, value: str) -> bool:
+    text = value.strip().lower()
+    harmless = text in _HARMLESS or text.isdigit() or text.startswith("{{secrets/")  # a reference to one
+    return not harmless and looks_secret(name, value)

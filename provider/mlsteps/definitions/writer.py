@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.definitions.freezing import SETTINGS_WITH_SECRETS
 from mlsteps.definitions.kinds import STEP_OUTPUT, CannotBeWritten, Kind
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Writer:
         :param where: What it is called by whoever holds it.
         :raises CannotBeWritten: it is, or holds, something that cannot be written.
         """
+        if where in SETTINGS_WITH_SECRETS:
+            self.freezer.refuse_secrets_in(where, value)
         return self._write(value, f"{self._within}{where}")
 
     def _write(self, value: Any, where: str) -> Any:
