@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlsteps import Pipeline, PipelineEndpoint, PipelineParameter, PublishedPipeline
+from mlsteps import Pipeline, PipelineEndpoint, PipelineParameter, PublishedPipeline, Workspace
 from mlsteps.bundles import WorkspaceDagBundle
 from mlsteps.bundles.layout import file_stem
 from mlsteps.bundles.manifest import Manifest
@@ -74,7 +74,7 @@ def test_what_is_published_becomes_dags(project: Project, make: Make) -> None:
     assert first.id in dag.doc_md
     assert "`1.0`" in dag.doc_md
     assert Path(dag.fileloc).parent == bundle.path
-    assert dag.get_task("only").workspace == project.workspace.__class__()
+    assert dag.get_task("only").workspace == Workspace()
     assert sorted(file.suffix for file in bundle.path.iterdir() if file.is_file()) == [
         ".json",
         ".json",
@@ -105,6 +105,25 @@ def test_a_version_stays_as_it_was_on_another_machine(project: Project, make: Ma
     assert version_of(worker) == before
     with pytest.raises(WorkspaceException, match="knows no version 'abc'"):
         make("abc", machine="worker")
+
+
+def test_a_bundle_begins_with_the_newest_or_goes_on_with_what_it_has(
+    project: Project, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(project, "one")
+    make()
+    publish(project, "two")
+    assert sorted(dags(make())) == ["published.one", "published.two"]
+
+    def unreachable(self: Workspace) -> None:
+        raise ConnectionError("nobody answers")
+
+    monkeypatch.setattr(Workspace, "record_store", unreachable)
+    assert len(list(make().path.glob("*.py"))) == 2
+    with pytest.raises(ConnectionError):
+        make().refresh()
+    with pytest.raises(ConnectionError):
+        make(machine="another")
 
 
 def test_versions_are_equal_where_registries_are(project: Project, make: Make) -> None:

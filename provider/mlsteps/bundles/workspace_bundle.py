@@ -53,13 +53,12 @@ class WorkspaceDagBundle(BaseDagBundle):
         return Path(self.versions_dir / self.version if self.version else self.base_dir / "current")
 
     def initialize(self) -> None:
-        """Lay the DAG files out, if they are not yet: those of its version, or the newest ones."""
-        if not self.path.is_dir():
-            if self.version:
-                with self.lock():
-                    self._make_version(self.version)
-            else:
-                self.refresh()
+        """Lay the DAG files out: those of its version, or the newest ones."""
+        if not self.version:
+            self._refresh_if_possible()
+        elif not self.path.is_dir():
+            with self.lock():
+                self._make_version(self.version)
         super().initialize()
 
     def get_current_version(self) -> Any:
@@ -91,6 +90,15 @@ class WorkspaceDagBundle(BaseDagBundle):
             active = {entry.dag_id: entry.active for entry in manifest.entries}
             _pause(state.get("active", {}), active)
             self._keep_state({"token": token, "version": manifest.version, "active": active})
+
+    def _refresh_if_possible(self) -> None:
+        """Go on with the files of before where the workspace cannot be reached."""
+        try:
+            self.refresh()
+        except Exception as error:  # each kind of store has errors of its own
+            if not self.path.is_dir():
+                raise
+            _log.warning("DAG bundle %s stays as it was: %s", self.name, error)
 
     def _make_version(self, version: str) -> None:
         if self.path.is_dir():  # somebody else was first
