@@ -18,7 +18,7 @@ compile() {
     work=$(mktemp -d)
     printf '%s\n' "apache-airflow==$release" "$@" >"$work/pins.txt"
     [ -f "$target" ] && cp "$target" "$work/out.txt"
-    uv pip compile pyproject.toml --extra all --group dev --constraint "$work/pins.txt" \
+    uv pip compile pyproject.toml --extra all --group dev --group spark --constraint "$work/pins.txt" \
         --universal --python-version 3.10 --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
         --quiet "${UPGRADE[@]}" --output-file "$work/out.txt"
     # The project itself comes from the checkout. A local version (1.0+cpu) is some machine's own wheel.

@@ -20,12 +20,13 @@ from ordering import arrange
 from servers import docker_engine as docker_servers
 from servers.docker_engine import docker_engine
 from servers.image_registry import image_registry, open_registry
+from servers.spark import spark
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 
-__all__ = ["docker_engine", "image_registry", "open_registry"]  # fixtures
+__all__ = ["docker_engine", "image_registry", "open_registry", "spark"]  # fixtures
 
 
 def _isolate_airflow() -> Path:

@@ -12,12 +12,14 @@ from statistics import correlation, linear_regression
 from mlsteps.run import Run
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--data", required=True, help="folder with hours.csv")
+parser.add_argument("--data", required=True, help="folder with CSV files, as Spark writes them")
 parser.add_argument("--output", required=True, help="file for the model")
 args = parser.parse_args()
 
-with open(Path(args.data) / "hours.csv", newline="") as file:
-    rows = list(csv.DictReader(file))
+rows = []
+for path in sorted(Path(args.data).glob("*.csv")):
+    with open(path, newline="") as file:
+        rows += csv.DictReader(file)
 temperature = [float(row["temperature"]) for row in rows]
 power = [float(row["power"]) for row in rows]
 line = linear_regression(temperature, power)

@@ -3,16 +3,14 @@
 Notebooks are Databricks' source format or Jupyter's; lines of magic are left out. Of ``dbutils`` there are
 ``widgets.get`` and ``text``, ``notebook.exit`` and the verbs of ``fs`` below, and ``getArgument``. URLs that
 ``mounts`` names are folders here, or blobs that the signature in the cluster's settings opens; ``/Workspace``
-is a folder where Python looks for modules. ``spark`` is real where ``pyspark`` and Java are installed, and is
-missing elsewhere.
+is a folder where Python looks for modules. ``spark`` is real in tests that ask for the fixture of that name,
+and is missing elsewhere.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -21,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from servers.databricks_files import Files
+from servers.spark import spark_packages
 
 _SHIM = """
 import json, os, pkgutil, shutil, sys, traceback, types, urllib.parse, urllib.request
@@ -103,6 +102,7 @@ if spark_packages:
     sys.path.append(spark_packages)
     from pyspark.sql import SparkSession
     builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+    builder = builder.config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")  # it soon ends
     names["spark"] = builder.config("spark.sql.shuffle.partitions", "1").getOrCreate()
 if kind == "notebook":
     names["getArgument"] = Widgets().get
@@ -126,14 +126,6 @@ if spark_packages:
     names["spark"].stop()
 os.kill(os.getpid(), 9)  # nobody tells Python that it ends there
 """
-
-
-def packages_of_spark() -> str:
-    """The folder of the packages that real Spark is among; empty where it cannot run."""
-    found = importlib.util.find_spec("pyspark")
-    if found is None or found.origin is None or shutil.which("java") is None:
-        return ""
-    return str(Path(found.origin).parents[1])
 
 
 @dataclass
@@ -165,7 +157,7 @@ class RunningCode:
         folder.mkdir(parents=True)
         self._said = folder / "said.json"
         kind = "notebook" if isinstance(parameters, dict) else "script"
-        spark = packages_of_spark() if "spark" in file.read_text() else ""
+        spark = spark_packages() if "spark" in file.read_text() else ""
         plain = map(json.dumps, (parameters, files.mounted, dict(conf), spark))
         words = [str(file), str(self._said), kind, *plain]
         self._process = subprocess.Popen(

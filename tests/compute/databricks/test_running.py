@@ -11,7 +11,6 @@ from mlsteps.compute.databricks import api
 from mlsteps.compute.databricks.task import DatabricksTask
 from mlsteps.environment import DatabricksCluster
 from mlsteps.exceptions import ComputeTargetException
-from servers.databricks_code import packages_of_spark
 
 ODD = "a;b=c \"d\" 'e'\nf || g |- {h} \\i $(j) ä"
 
@@ -48,7 +47,8 @@ dbutils.notebook.exit(str(spark.read.parquet(dbutils.widgets.get("made")).count(
 """
 
 
-@pytest.mark.skipif(not packages_of_spark(), reason="pyspark and Java are not here")
+@pytest.mark.xdist_group("spark")
+@pytest.mark.usefixtures("spark")
 def test_real_spark_reads_and_writes_data(there: There) -> None:
     there.bench.put("in.csv", "kind,n\na,1\nb,2\na,3\n")
     outcome = there.run(
