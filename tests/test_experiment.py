@@ -192,6 +192,17 @@ def test_try_that_fails_is_no_failure(project: Project) -> None:
     assert run.get_status() == "Finished"
 
 
+def test_step_that_is_not_tried_again_stops_what_has_not_started(project: Project) -> None:
+    from datetime import timedelta
+
+    fails = project.step("fails", "import sys; sys.exit(7)", retries=3, retry_delay=timedelta(0))
+    beside = project.step("beside", trigger_rule="all_done")
+    beside.run_after(fails)
+    run = Pipeline(project.workspace, [fails, beside]).submit("at_once")
+    assert ends(run) == {"fails": "Failed", "beside": "Canceled"}
+    assert run.get_status() == "Failed"
+
+
 def test_canceled_run(project: Project) -> None:
     gate, after = project.step("gate", f"{RUN} run.parent.cancel()"), project.step("after")
     after.run_after(gate)

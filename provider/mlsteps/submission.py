@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import MlstepsException, UserErrorException
 from mlsteps.local_airflow import run_dag
-from mlsteps.records import StepRecord, cancel_run
 from mlsteps.records.run_definitions import keep_run_definition
 from mlsteps.runs import Experiment, PipelineRun
 from mlsteps.runs.dag_ids import dag_id_from_name
-from mlsteps.steps.attempt import CONF_KEY
-from mlsteps.steps.observers import observing
 from mlsteps.steps.parameters import REGENERATE
+from mlsteps.steps.submitted import Submission
 
 if TYPE_CHECKING:
     from mlsteps.pipeline import Pipeline
-    from mlsteps.workspace import Workspace
 
 
 def run_in_process(
@@ -41,12 +38,10 @@ def run_in_process(
     dag = pipeline.to_dag(dag_id_from_name(experiment.name), dag_display_name=experiment.name)
     if regenerate_outputs:
         values[REGENERATE] = "all"
-    conf = {**values, CONF_KEY: {"tags": {key: str(value) for key, value in tags.items()}}}
-    if continue_on_step_failure:
-        finished = run_dag(dag, conf)
-    else:
-        with observing(_StopOnFailure(experiment.workspace)):
-            finished = run_dag(dag, conf)
+    submission = Submission(
+        experiment=experiment.name, tags=tags, continue_on_step_failure=continue_on_step_failure
+    )
+    finished = run_dag(dag, {**values, **submission.conf()})
     store = experiment.workspace.record_store()
     keep_run_definition(store, finished.dag_id, finished.run_id, definition, refused)
     run = PipelineRun(experiment, finished.run_id)
@@ -60,18 +55,3 @@ def _definition(pipeline: Pipeline) -> tuple[str | None, str | None]:
         return pipeline.definition(for_record=True).text, None
     except (MlstepsException, OSError) as error:
         return None, str(error)
-
-
-class _StopOnFailure:
-    """Cancels what has not started when a step has failed for good."""
-
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-
-    def step_changed(self, record: StepRecord) -> None:
-        if record.state == "failed" and record.finished:
-            reason = f"step {record.name!r} failed"
-            cancel_run(self._workspace.record_store(), record.dag_id, record.run_id, reason)
-
-    def step_printed(self, record: StepRecord, stream: str, line: str) -> None:
-        pass

@@ -36,7 +36,7 @@ class RunRecord:
     :param created: UTC, ISO 8601.
     :param parameters: Values of the run's parameters.
     :param steps: Every declared step, in topological order.
-    :param tags: Given at submission.
+    :param tags, properties: Given at submission.
     :param trigger: How it was started: manual, scheduled, asset_triggered...
     :param state, ended: Set only where one process ran the whole pipeline and saw its end.
     """
@@ -49,6 +49,7 @@ class RunRecord:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     steps: tuple[DeclaredStep, ...] = ()
     tags: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
     trigger: str = ""
     software: Mapping[str, str] = field(default_factory=dict)
     state: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from mlsteps.sensors.skipped_along import tasks_skipped_along
 from mlsteps.sensors.waiting import Waiting
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.base import PipelineStep, is_step
+from mlsteps.steps.ending import record_stores
 from mlsteps.steps.journal import run_record
 from mlsteps.steps.planning import PlannedStep, Planner, behind
 from mlsteps.steps.rendering import render_with
@@ -20,7 +21,6 @@ from mlsteps.steps.reused_ahead import hand_on_reused
 if TYPE_CHECKING:
     from airflow.sdk import DAG, Context
 
-    from mlsteps.data.stores import Store
     from mlsteps.sensors.reuse import ReuseSensor
 
 
@@ -45,7 +45,7 @@ class PlannedRun:
         attempt = Attempt.of(sensor, context)
         attempt.regenerate.check(names_to_regenerate(dag))
         # Before anything is looked up: a clean-up beside this run must see that it has begun.
-        for store in _record_stores(dag):
+        for store in record_stores(dag):
             run_record(attempt, dag).create(store)
         planner = Planner(
             dag,
@@ -123,10 +123,3 @@ class PlannedRun:
         steps = {task.task_id for task in self.dag.tasks if is_step(task)}
         for warning in tasks_skipped_along(self.dag, skipped, steps, "that step on_reuse='success'"):
             self.sensor.log.warning(warning)
-
-
-def _record_stores(dag: DAG) -> Iterator[Store]:
-    """Where the steps of a DAG keep their records; almost always one place."""
-    workspaces = [task.effective_workspace() for task in dag.tasks if isinstance(task, PipelineStep)]
-    for workspace in {workspace.locator: workspace for workspace in workspaces}.values():
-        yield workspace.record_store()

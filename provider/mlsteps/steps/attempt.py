@@ -13,9 +13,7 @@ from mlsteps.records import layout
 from mlsteps.records.step import RAN, REUSED, read_tries
 from mlsteps.steps.parameters import REGENERATE
 from mlsteps.steps.regenerate import Regenerate
-
-# Key of a DAG run's conf that holds what is not a parameter: tags given at submission.
-CONF_KEY = "mlsteps"
+from mlsteps.steps.submitted import CONF_KEY, Submission
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -33,7 +31,7 @@ class Attempt:
     :param parameters: The DAG run's parameters, by name.
     :param trigger: How the run was started: manual, scheduled...
     :param regenerate: Which steps shall run although nothing changed.
-    :param tags: Given to the run at its submission.
+    :param submission: What else whoever started the run said.
     :param supervisor: The process that answers for this one to Airflow, where there is one.
     """
 
@@ -47,7 +45,7 @@ class Attempt:
     trigger: str
     regenerate: Regenerate = field(default_factory=Regenerate)
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
+    submission: Submission = field(default_factory=Submission)
     supervisor: int | None = None
 
     @classmethod
@@ -56,7 +54,7 @@ class Attempt:
         ti, dag_run = context["ti"], context["dag_run"]
         parameters = dict(context["params"])
         regenerate = Regenerate.parse(parameters.pop(REGENERATE, None))
-        submission = parameters.pop(CONF_KEY, None) or (dag_run.conf or {}).get(CONF_KEY) or {}
+        submission = parameters.pop(CONF_KEY, None) or (dag_run.conf or {}).get(CONF_KEY)
         return cls(
             step=step,
             dag_id=ti.dag_id,
@@ -68,7 +66,7 @@ class Attempt:
             trigger=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
             regenerate=regenerate,
             parameters=parameters,
-            tags=dict(submission.get("tags") or {}),
+            submission=Submission.of(submission),
             # Airflow's worker gives a task its bundle; a test run in a process of the user's own does not.
             supervisor=os.getppid() if getattr(ti, "bundle_instance", None) is not None else None,
         )

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from mlsteps.compat import AirflowSkipException
 from mlsteps.exceptions import JobFailedException, ScriptFailedException
-from mlsteps.records import cancel_reason
+from mlsteps.records import cancel_reason, cancel_run
 from mlsteps.run.lifecycle import declared_end
 from mlsteps.run.protocol import RunStatus
 from mlsteps.steps.upstream import skipped_before
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
 
     from mlsteps.compute import JobOutcome
+    from mlsteps.data.stores import Store
     from mlsteps.steps.attempt import Attempt
     from mlsteps.steps.base import PipelineStep
 
 # Lines of a script's error output that its exception repeats; the log has all of them.
 _LAST_LINES = 15
+
+
+def record_stores(dag: DAG) -> Iterator[Store]:
+    """Where the steps of a DAG keep their records; almost always one place."""
+    from mlsteps.steps.base import PipelineStep
+
+    workspaces = [task.effective_workspace() for task in dag.tasks if isinstance(task, PipelineStep)]
+    for workspace in {workspace.locator: workspace for workspace in workspaces}.values():
+        yield workspace.record_store()
+
+
+def cancel_the_rest(dag: DAG, run_id: str, reason: str) -> None:
+    """Cancel a run: steps that have not started will not."""
+    for store in record_stores(dag):
+        cancel_run(store, dag.dag_id, run_id, reason)
 
 
 def raise_if_canceled(attempt: Attempt) -> None:

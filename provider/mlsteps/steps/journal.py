@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import mlsteps
 from mlsteps.compat import AirflowSkipException, AirflowTaskTimeout
 from mlsteps.compute import ComputeTarget, JobOutcome, JobSuspended, JobWatcher
-from mlsteps.records import DeclaredStep, RunRecord, StepRecord, cancel_run, register_model
+from mlsteps.records import DeclaredStep, RunRecord, StepRecord, register_model
 from mlsteps.records.liveness import process_identity
 from mlsteps.records.step import CANCELED, FAILED, RAN, REUSED, RUNNING, SKIPPED
 from mlsteps.reuse import git
@@ -26,8 +26,9 @@ from mlsteps.run.lifecycle import declared_end
 from mlsteps.run.metrics import aggregate
 from mlsteps.run.protocol import PARENT, SELF, EventKind
 from mlsteps.steps.deadline import overdue_in_words
-from mlsteps.steps.ending import SkippedAfter
+from mlsteps.steps.ending import SkippedAfter, cancel_the_rest
 from mlsteps.steps.observers import tell_changed, tell_printed
+from mlsteps.steps.retrying import is_final
 from mlsteps.steps.reusing import recorded_outputs, reused_record
 
 if TYPE_CHECKING:
@@ -90,11 +91,18 @@ class StepJournal:
             if self._suspended:
                 raise
             self._end(FAILED, error=self._in_words(error))
+            self._stop_others(error)
             raise
         self._end(REUSED if self.record.reused_from else RAN)
         self._log.info(
             "The record of this step: %s", self._attempt.records.url(f"{self.record.try_folder}/step.json")
         )
+
+    def _stop_others(self, error: BaseException) -> None:
+        """Where that was asked for, no other step starts after one that has failed for good."""
+        wanted = self._attempt.submission.continue_on_step_failure is False
+        if wanted and (self.record.finished or is_final(self._attempt.step, error)):
+            cancel_the_rest(self._dag, self.record.run_id, f"step {self.record.name!r} failed")
 
     def _in_words(self, error: BaseException) -> str:
         if isinstance(error, AirflowTaskTimeout):  # Airflow tells the process
@@ -160,9 +168,7 @@ class StepJournal:
         self._events = list(outcome.events)
         models = tuple(self._register(event) for event in self._of_kind(EventKind.MODEL))
         if any(event["target"] == PARENT for event in self._of_kind(EventKind.CANCEL)):
-            cancel_run(
-                self._attempt.records, self.record.dag_id, self.record.run_id, f"by step {self.record.name!r}"
-            )
+            cancel_the_rest(self._dag, self.record.run_id, f"by step {self.record.name!r}")
             self._log.info("The script canceled the pipeline run: steps that have not started will not.")
         self._save(
             command=outcome.command or self.record.command,
@@ -270,10 +276,11 @@ def run_record(attempt: Attempt, dag: DAG) -> RunRecord:
     return RunRecord(
         dag_id=attempt.dag_id,
         run_id=attempt.run_id,
-        experiment=dag.dag_display_name or attempt.dag_id,
-        tags=dict(attempt.tags),
+        experiment=attempt.submission.experiment or dag.dag_display_name or attempt.dag_id,
+        tags=dict(attempt.submission.tags),
+        properties=dict(attempt.submission.properties),
         created=utc_now(),
-        description=dag.description or "",
+        description=attempt.submission.description or dag.description or "",
         parameters=dict(attempt.parameters),
         steps=tuple(declared_steps(dag)),
         trigger=attempt.trigger,

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlsteps.compat import AirflowFailException, retry_policies
 from mlsteps.exceptions import ScriptFailedException, UserErrorException
+
+if TYPE_CHECKING:
+    from mlsteps.steps.base import PipelineStep
 
 _IN_VAIN = (ScriptFailedException, UserErrorException)
 _REASON = "Another try would end alike. With retry_policy=None a step is tried again whatever fails."
@@ -45,6 +48,13 @@ def failing_at_once(wanted: bool) -> Iterator[None]:
         if not wanted:
             raise
         raise AirflowFailException(str(error)) from error
+
+
+def is_final(step: PipelineStep, error: BaseException) -> bool:
+    """Whether a step is not tried again after this failure, however many ``retries`` it has left."""
+    policy = getattr(step, "retry_policy", None)
+    ours = step.fails_at_once or any(rule.reason == _REASON for rule in getattr(policy, "rules", ()))
+    return isinstance(error, AirflowFailException) or (ours and isinstance(error, _IN_VAIN))
 
 
 @cache
