@@ -100,6 +100,12 @@ def run_dag(airflow_db: Path) -> Callable[..., Any]:
     return run
 
 
+@pytest.fixture
+def register(airflow_db: Path) -> Callable[[DAG], None]:
+    """A function that tells Airflow's database about a DAG that stands in no file."""
+    return _register
+
+
 def _register(dag: DAG) -> None:
     """Tell the database about a DAG that stands in no file; ``dag.test()`` runs only what was serialized."""
     from airflow.models.dagbundle import DagBundleModel

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsteps.bundles.manifest import Entry, read_document
 from mlsteps.definitions import parse
 from mlsteps.pipeline import Pipeline
+from mlsteps.publishing.dag_ids import told_publication
 from mlsteps.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ from mlsteps.bundles.dag_file import dag_of
 
 dag = dag_of(__file__)
 '''
+
+_ENDS_CODE = r"[`\r\n]"
 
 
 def dag_of(file: str) -> DAG:
@@ -45,10 +49,11 @@ def dag_of(file: str) -> DAG:
 
 
 def _told(entry: Entry) -> str:
-    rows = [("Published", entry.published), ("Id", entry.publication)]
+    rows = [("Published", entry.published)]
     if entry.version is not None:
         rows.append(("Version", entry.version))
     if not entry.active:
         rows.append(("Status", "Disabled"))
     # As code, because whoever published it chose the words.
-    return "\n".join(f"- {name}: `{value.replace('`', '')}`" for name, value in rows)
+    lines = [f"- {name}: `{re.sub(_ENDS_CODE, '', value)}`" for name, value in rows]
+    return "\n".join([told_publication(entry.publication), *lines])

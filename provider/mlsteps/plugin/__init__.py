@@ -6,6 +6,8 @@ what needs FastAPI is imported inside the property that hands it out.
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.plugins_manager import AirflowPlugin
 
 from mlsteps.compat import allow_references
@@ -18,3 +20,11 @@ class MlstepsPlugin(AirflowPlugin):
     """Registers with Airflow what mlsteps adds to its pages and its API."""
 
     name = "mlsteps"
+
+    @property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """SDK v1's REST calls."""
+        from mlsteps.publishing.dag_ids import URL_PREFIX
+        from mlsteps.rest.app import make_app
+
+        return [{"app": make_app(), "url_prefix": URL_PREFIX, "name": "mlsteps"}]

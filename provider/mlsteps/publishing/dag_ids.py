@@ -11,6 +11,9 @@ from mlsteps.compat import conf
 # So that none of them is the id of a DAG in somebody's own file.
 PUBLISHED, ENDPOINT = "published", "endpoint"
 
+# Where Airflow's API server has our part.
+URL_PREFIX = "/mlsteps"
+
 _ALLOWED = re.compile(r"[A-Za-z0-9_.\-]{1,180}")
 
 
@@ -23,7 +26,22 @@ def dag_id_of(kind: str, name: str) -> str:
     return f"{kind}.{readable}--{digest}"
 
 
-def trigger_url(dag_id: str) -> str:
-    """Where Airflow's REST API starts a run: POST, with ``{"logical_date": null, "conf": {...}}``."""
+def submit_url(dag_id: str, verb: str, id: str) -> str:
+    """Where SDK v1's clients start a run of it; see ``mlsteps.rest``.
+
+    :param verb: ``PipelineSubmit`` or ``PipelineEndpointSubmit/Id``.
+    :param id: Of the publication or endpoint.
+    """
     base = str(conf.get("api", "base_url", fallback="") or "http://localhost:8080").rstrip("/")
-    return f"{base}/api/v2/dags/{quote(dag_id, safe='')}/dagRuns"
+    return f"{base}{URL_PREFIX}/v1.0/dags/{quote(dag_id, safe='')}/PipelineRuns/{verb}/{quote(id, safe='')}"
+
+
+def told_publication(id: str) -> str:
+    """The line of a DAG's documentation that says which publication it runs."""
+    return f"- Id: `{id}`"
+
+
+def publication_told(doc_md: str | None) -> str | None:
+    """Which publication a DAG says that it runs."""
+    found = re.search(r"^- Id: `([^`]+)`$", doc_md or "", re.MULTILINE)
+    return found[1] if found else None

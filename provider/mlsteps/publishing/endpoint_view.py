@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import UserErrorException
-from mlsteps.publishing.dag_ids import ENDPOINT, dag_id_of, trigger_url
+from mlsteps.publishing.dag_ids import ENDPOINT, dag_id_of, submit_url
 from mlsteps.publishing.published_pipeline import PublishedPipeline
 from mlsteps.publishing.versions import PipelineIdVersion, PipelineVersion
 from mlsteps.records.pipeline_endpoints import EndpointRecord, change_endpoint, read_endpoint
@@ -75,7 +75,7 @@ class EndpointView:
 
     @property
     def endpoint(self) -> str:
-        """Where Airflow's REST API starts a run of the DAG ``endpoint.<name>``."""
+        """Where a REST client starts a run of the default version, as :attr:`PublishedPipeline.endpoint`."""
         return self._endpoint
 
     @property
@@ -136,7 +136,7 @@ class EndpointView:
 
     def _take(self, record: EndpointRecord) -> None:
         self._record = record
-        self._endpoint = trigger_url(dag_id_of(ENDPOINT, record.name))
+        self._endpoint = submit_url(dag_id_of(ENDPOINT, record.name), "PipelineEndpointSubmit/Id", record.id)
 
 
 def id_of(record: EndpointRecord, version: object) -> str:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from mlsteps.data.names import is_text
 from mlsteps.exceptions import UserErrorException, WorkspaceException
-from mlsteps.publishing.dag_ids import ENDPOINT, dag_id_of, trigger_url
+from mlsteps.publishing.dag_ids import ENDPOINT, dag_id_of, submit_url
 from mlsteps.publishing.endpoint_view import EndpointView, id_of
 from mlsteps.publishing.published_pipeline import PublishedPipeline
 from mlsteps.publishing.versions import PipelineIdVersion
@@ -205,7 +205,7 @@ def _of(workspace: Workspace, record: EndpointRecord) -> PipelineEndpoint:
         record.description,
         record.status,
         record.default_version,
-        trigger_url(dag_id_of(ENDPOINT, record.name)),
+        submit_url(dag_id_of(ENDPOINT, record.name), "PipelineEndpointSubmit/Id", record.id),
         versions,
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.definitions import Definition, parse
 from mlsteps.exceptions import UserErrorException, WorkspaceException
-from mlsteps.publishing.dag_ids import PUBLISHED, dag_id_of, trigger_url
+from mlsteps.publishing.dag_ids import PUBLISHED, dag_id_of, submit_url
 from mlsteps.records.published_pipelines import (
     ACTIVE,
     DISABLED,
@@ -36,7 +36,7 @@ class PublishedPipeline:
     pipelines it is a DAG of Airflow: the newest active one of a name, as ``published.<name>``.
 
     :param graph_id: What its definition is told by.
-    :param endpoint: Where Airflow's REST API starts a run.
+    :param endpoint: Where a REST client starts a run.
     :param total_run_steps: How many steps it has.
 
     (SDK v1: ``azureml.pipeline.core.PublishedPipeline``.)
@@ -98,7 +98,7 @@ class PublishedPipeline:
             record.pipeline_version,
             record.id,
             status_of(workspace.record_store(), record.id),
-            trigger_url(dag_id_of(PUBLISHED, record.name)),
+            submit_url(dag_id_of(PUBLISHED, record.name), "PipelineSubmit", record.id),
             len(record.step_names),
             workspace,
             record.continue_on_step_failure,
@@ -153,7 +153,7 @@ class PublishedPipeline:
 
     @property
     def endpoint(self) -> str:
-        """Where Airflow's REST API starts a run of the DAG ``published.<name>``."""
+        """Where a REST client starts a run, with SDK v1's body and a token of Airflow's."""
         return self._endpoint
 
     @property

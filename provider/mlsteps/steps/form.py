@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Param
@@ -14,13 +14,16 @@ from mlsteps.steps.parameters import REGENERATE
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-# JSON schema lets unknown keys pass; this one tells our fields from those a DAG's author declared.
+# JSON schema lets unknown keys pass; this one tells our fields from those a DAG's author declared, and what a
+# parameter is where its text in the form does not say it.
 _MARK = "x-pipeline-parameter"
+_KINDS = {"boolean": "bool", "integer": "int", "number": "float", "string": "str"}
 
 
 def form_field(parameter: PipelineParameter) -> Param:
     """The form field for a parameter: its type and default as declared."""
-    schema: dict[str, Any] = {"type": parameter.json_type, "title": parameter.name, _MARK: True}
+    kind = type(parameter.default_value).__name__
+    schema: dict[str, Any] = {"type": parameter.json_type, "title": parameter.name, _MARK: kind}
     return Param(parameter.form_default, **schema)
 
 
@@ -45,6 +48,20 @@ def regenerate_field(steps: Sequence[str]) -> Param:
 def made_from_parameter(field: Param) -> bool:
     """Whether a field was made by :func:`form_field`."""
     return bool(field.schema.get(_MARK))
+
+
+def parameter_kind(schema: Mapping[str, Any]) -> str | None:
+    """Of which type the parameter behind a form field is, by the name of its class.
+
+    :param schema: The field's JSON schema.
+    :returns: ``str``, ``int``, ``float``, ``bool``, ``DataPath``, ``FileDataset``, ``TabularDataset``; None
+        if the field is not for a single value.
+    """
+    if _MARK in schema:
+        return schema[_MARK] if isinstance(schema[_MARK], str) else None
+    types = schema.get("type")
+    kinds = [_KINDS.get(one) for one in ([types] if isinstance(types, str) else types or ()) if one != "null"]
+    return kinds[0] if len(kinds) == 1 else None
 
 
 def add_form_fields(dag: DAG | None, step: str, parameters: Sequence[PipelineParameter]) -> None:
