@@ -36,7 +36,8 @@ def test_versions_count_up_and_one_is_the_default(project: Project) -> None:
     two.disable()
     assert [one.name for one in endpoint.list_pipelines()] == ["one", "ep"]
     assert len(endpoint.get_all_pipelines(active_only=False)) == 3
-    assert endpoint.endpoint.endswith("/dags/endpoint.ep/dagRuns")
+    address = f"/dags/endpoint.ep/PipelineRuns/PipelineEndpointSubmit/Id/{endpoint.id}"
+    assert endpoint.endpoint.endswith(address)
     with pytest.raises(UserErrorException, match="no version '9'; it has 0, 1, 2"):
         endpoint.set_default_version("9")
     with pytest.raises(UserErrorException, match="is no version of endpoint 'ep'"):

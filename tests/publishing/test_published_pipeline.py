@@ -57,7 +57,7 @@ def test_what_was_published_is_found_again(project: Project) -> None:
     assert (first.description, first.continue_on_step_failure) == ("says it", None)
     assert found.get_step_names() == ["say"]
     assert [step.name for step in found.get_graph().nodes] == ["say"]
-    assert found.endpoint.endswith("/api/v2/dags/published.say/dagRuns")
+    assert found.endpoint.endswith(f"/mlsteps/v1.0/dags/published.say/PipelineRuns/PipelineSubmit/{found.id}")
     assert saying(project).publish().name == "pipeline"
     with pytest.raises(WorkspaceException, match="no published pipeline 'nobody'"):
         PublishedPipeline.get(project.workspace, "nobody")

@@ -22,6 +22,14 @@ class MountedApp(FastAPI):
         scope[AIRFLOW_APP] = scope.get("app")
         await super().__call__(scope, receive, send)
 
+    def openapi(self) -> dict[str, Any]:
+        """The document, without the answer 422: :func:`_wrong_request` sees to that."""
+        document = super().openapi()
+        for methods in document["paths"].values():
+            for call in methods.values():
+                call["responses"].pop("422", None)
+        return document
+
 
 def make_app() -> FastAPI:
     """A new application; for the plugin."""

@@ -49,10 +49,9 @@ async def _only_json(request: Request) -> None:
 
 
 Caller = Annotated[AirflowApi, Depends(_caller)]
-DagId = Annotated[
-    str, Path(min_length=1, max_length=250, description="The DAG's id, such as published.forecast.")
-]
-Id = Annotated[str, Path(min_length=1, max_length=250)]
+_ID: dict[str, Any] = {"min_length": 1, "max_length": 250, "pattern": r"^[^\x00-\x1f/]+$"}
+DagId = Annotated[str, Path(description="The DAG's id, such as published.forecast.", **_ID)]
+Id = Annotated[str, Path(**_ID)]
 ParentRun = Annotated[
     str | None, Query(alias="parentRunId", max_length=250, description="Kept among the run's properties.")
 ]
