@@ -206,6 +206,9 @@ def test_parameters_are_collected_and_must_agree(project: Project) -> None:
         PipelineParameterError, match="'shared' has the default 1 in step 'one' and True in step 'three'"
     ):
         _ = Graph([one, three]).params
+    four = project.step("four", arguments=[PipelineParameter("shared", 1, maximum=5)])
+    with pytest.raises(PipelineParameterError, match="other choices, minimum or maximum in step 'one'"):
+        _ = Graph([one, four]).params
 
 
 def test_drawing_shows_steps_and_data(project: Project) -> None:

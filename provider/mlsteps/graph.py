@@ -69,6 +69,11 @@ class Graph:
                         f"{known[0].default_value!r} in step {known[1].name!r} and "
                         f"{parameter.default_value!r} in step {step.name!r}."
                     )
+                if known[0].limits != parameter.limits:
+                    raise PipelineParameterError(
+                        f"The pipeline parameter {parameter.name!r} has other choices, minimum or maximum in "
+                        f"step {known[1].name!r} than in step {step.name!r}. Use one object for both."
+                    )
         return {name: parameter for name, (parameter, _) in found.items()}
 
     def to_mermaid(self) -> str:

@@ -96,3 +96,37 @@ def test_it_stands_in_a_text_as_its_token() -> None:
     assert f"--lr={parameter}" == "--lr=$AML_PARAMETER_learning_rate"
     assert parameter.serialize() == str(parameter)
     assert repr(parameter) == "PipelineParameter(name='learning-rate', default_value=0.1)"
+
+
+def test_a_value_keeps_to_what_was_declared() -> None:
+    size = PipelineParameter(
+        "size", "small", choices=["small", "large"], title="Size", description="How *big*"
+    )
+    assert size.check("large") == "large" and size.choices == ("small", "large")
+    with pytest.raises(PipelineParameterError, match="'size': 'huge' is none of 'small', 'large'"):
+        size.check("huge")
+    rate = PipelineParameter("rate", 0.5, minimum=0, maximum=1)
+    assert rate.check(1.0) == 1.0
+    for value, problem in ((1.5, "above the maximum of 1"), (-1.0, "below the minimum of 0")):
+        with pytest.raises(PipelineParameterError, match=f"'rate': {value} is {problem}"):
+            rate.check(value)
+    with pytest.raises(PipelineParameterError, match="'rate': nan is below"):
+        rate.check(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("default", "options", "problem"),
+    [
+        ("a", {"choices": ["b"]}, "the default 'a' is none of 'b'"),
+        ("a", {"choices": ["a", 1]}, "choices are texts or numbers like the default"),
+        ("a", {"choices": ["a", "a"]}, "choices has a value twice"),
+        (True, {"choices": [True]}, "choices are texts or numbers like the default"),
+        (1, {"choices": [1, True]}, "choices are texts or numbers like the default"),
+        (3, {"maximum": 2}, "the default 3 is above the maximum of 2"),
+        (3, {"minimum": "2"}, "minimum is a number"),
+        ("a", {"minimum": 1}, "minimum is a number, of a parameter that is one"),
+    ],
+)
+def test_what_does_not_fit_the_default_is_refused(default: Any, options: Any, problem: str) -> None:
+    with pytest.raises(PipelineParameterError, match=f"'p': {problem}"):
+        PipelineParameter("p", default, **options)

@@ -96,7 +96,9 @@ def test_keys_are_those_of_the_source_directory(project: Project) -> None:
     data.mkdir(parents=True)
     (data / "a.csv").write_text("1")
     raw = Datastore(project.workspace).path("raw")
-    rate = PipelineParameter("rate", 1)
+    rate = PipelineParameter(
+        "rate", 1, title="Rate", description="words", choices=[1, 2], minimum=0, maximum=9
+    )
     config = RunConfiguration(conda_dependencies=CondaDependencies.create(python_version=None))
     config.environment_variables = {"A": "b", "TOKENIZERS_PARALLELISM": "false"}
     one = project.step(
@@ -105,6 +107,8 @@ def test_keys_are_those_of_the_source_directory(project: Project) -> None:
     two = project.step("two", source_files=["lib/", "!lib/nothing.py"], outputs=[PipelineData("o")])
     pipeline = Pipeline(project.workspace, [one, two])
     made = again(pipeline)
+    found = made.parameters["rate"]
+    assert (found.title, found.description, found.limits) == (rate.title, rate.description, rate.limits)
     before = {name: key_of(pipeline, name, rate=5) for name in ("one", "two")}
     assert {name: key_of(made, name, rate=5) for name in before} == before
     project.script("lib/helper.py", "x = 2")  # what was published stays

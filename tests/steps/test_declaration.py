@@ -434,6 +434,27 @@ def test_parameter_becomes_a_form_field(project: Project, default: Any, kind: st
     assert (field.value, field.schema["type"], field.schema["title"]) == (default, kind, "p")
 
 
+def test_a_form_field_says_what_its_parameter_does(project: Project) -> None:
+    parameters = [
+        PipelineParameter("size", "s", choices=["s", "l"], title="The size", description="How *big*"),
+        PipelineParameter("rate", 0.5, minimum=0, maximum=1),
+        PipelineParameter("where", DataPath(Datastore(project.workspace, "workspaceblobstore"), "raw")),
+    ]
+    with DAG("told") as dag:
+        project.step("a", arguments=parameters[:2], inputs=[(parameters[2], DataPathComputeBinding())])
+    size, rate, where = (dag.params.get_param(name).schema for name in ("size", "rate", "where"))
+    assert (size["title"], size["description_md"], size["enum"]) == ("The size", "How *big*", ["s", "l"])
+    assert (rate["title"], rate["minimum"], rate["maximum"]) == ("rate", 0, 1)
+    for value, good in (("/raw", True), ("store/", True), ("raw", False), ("my store/raw", False)):
+        dag.params["where"] = "workspaceblobstore/x"
+        if good:
+            dag.params["where"] = value
+        else:
+            with pytest.raises(ValueError, match="does not match"):
+                dag.params["where"] = value
+    assert "datastore/path" in where["description_md"]
+
+
 def test_data_path_parameter_becomes_a_text_field(project: Project) -> None:
     path = DataPath(Datastore(project.workspace, "workspaceblobstore"), "raw/a.csv", name="raw")
     pair = (PipelineParameter("source-data", path), DataPathComputeBinding("download"))
@@ -468,6 +489,16 @@ def test_two_defaults_of_one_parameter_are_refused(project: Project, one: Any, t
         with pytest.raises(
             PipelineParameterError, match="Step 'b': the pipeline parameter 'p' has the default"
         ):
+            project.step("b", arguments=pair[1:])
+
+
+def test_two_sets_of_choices_are_refused(project: Project) -> None:
+    pair = [PipelineParameter("p", 1), PipelineParameter("p", 1, choices=[1, 2])]
+    with pytest.raises(StepDefinitionError, match="Step 'a', .*'p' has two sets of choices"):
+        project.step("a", arguments=pair)
+    with DAG("two_sets"):
+        project.step("a", arguments=pair[:1])
+        with pytest.raises(PipelineParameterError, match="Step 'b': .*'p' has other choices"):
             project.step("b", arguments=pair[1:])
 
 

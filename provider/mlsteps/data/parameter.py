@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data.names import environment_variable, is_text
+from mlsteps.data.parameter_limits import ParameterLimits
 from mlsteps.exceptions import PipelineParameterError
 
 if TYPE_CHECKING:
@@ -22,6 +24,11 @@ class PipelineParameter:
         Its type is the parameter's type. Another dataset is given as ``name`` or ``name:version``.
     :param in_fingerprint: Whether another value is a change that a step has to run again for. False is for
         what does not touch results: a build number, a run's name. (Not in SDK v1.)
+    :param title, description: For the form. Default: the name, and nothing. (Not in SDK v1.)
+    :param choices: The only values there are, of the default's type; the form shows a list. (Not in SDK v1.)
+    :param minimum, maximum: Of a number, both included. (Not in SDK v1.)
+
+    :raises PipelineParameterError: the default is of no such type, or does not keep to what was declared.
 
     The script gets the value as text, in its arguments and in the environment variable
     ``AML_PARAMETER_<name>``.
@@ -34,6 +41,11 @@ class PipelineParameter:
         default_value: str | int | float | bool | DataPath | AbstractDataset,
         *,
         in_fingerprint: bool = True,
+        title: str | None = None,
+        description: str | None = None,
+        choices: Sequence[str | int | float] | None = None,
+        minimum: int | float | None = None,
+        maximum: int | float | None = None,
     ) -> None:
         from mlsteps.data.consumption import is_dataset
         from mlsteps.data.reference import DataPath
@@ -49,6 +61,11 @@ class PipelineParameter:
         self.name = name
         self.default_value = default_value
         self.in_fingerprint = in_fingerprint
+        self.title, self.description = title, description
+        try:
+            self.limits = ParameterLimits.of(default_value, choices, minimum, maximum)
+        except ValueError as error:
+            raise PipelineParameterError(f"PipelineParameter {name!r}: {error}.") from None
 
     def __repr__(self) -> str:
         return f"PipelineParameter(name={self.name!r}, default_value={self.default_value!r})"
@@ -60,6 +77,21 @@ class PipelineParameter:
     def serialize(self) -> str:
         """The text that Airflow's Rendered Templates view shows."""
         return str(self)
+
+    @property
+    def choices(self) -> tuple[str | int | float, ...] | None:
+        """The only values there are; None is any."""
+        return self.limits.choices
+
+    @property
+    def minimum(self) -> int | float | None:
+        """The least value."""
+        return self.limits.minimum
+
+    @property
+    def maximum(self) -> int | float | None:
+        """The greatest value."""
+        return self.limits.maximum
 
     @property
     def json_type(self) -> str:
@@ -85,13 +117,16 @@ class PipelineParameter:
         )
 
     def check(self, value: Any) -> Any:
-        """``value`` if it has exactly the declared type (SDK v1 rule), as JSON.
+        """``value`` if it has exactly the declared type (SDK v1 rule) and keeps to the limits, as JSON.
 
         :raises PipelineParameterError: the type differs; an int is not taken for a float, nor a bool for
-            an int.
+            an int. Or it is none of the choices, too little or too much.
         """
         plain = type(self.default_value) in _JSON_TYPES
         if type(value) is type(self.default_value):
+            problem = self.limits.problem(value)
+            if problem is not None:
+                raise PipelineParameterError(f"Pipeline parameter {self.name!r}: {value!r} {problem}.")
             return value if plain else PipelineParameter(self.name, value).form_default
         if not plain and isinstance(value, str):
             return value

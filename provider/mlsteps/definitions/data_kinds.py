@@ -253,7 +253,17 @@ KINDS = (
     ),
     by_attributes(DatasetConsumptionConfig, "name", "dataset", "mode", "path_on_compute"),
     Kind("Dataset", is_dataset, _of_dataset, _make_dataset),
-    by_attributes(PipelineParameter, "name", "default_value", "in_fingerprint"),
+    by_attributes(
+        PipelineParameter,
+        "name",
+        "default_value",
+        "in_fingerprint",
+        "title",
+        "description",
+        "choices",
+        "minimum",
+        "maximum",
+    ),
     Kind(
         "PortDataReference",
         lambda value: type(value) is PortDataReference,

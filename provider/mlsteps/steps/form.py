@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param
 
 from mlsteps.data import PipelineParameter
+from mlsteps.data.parameter_limits import LIMITS
 from mlsteps.exceptions import PipelineParameterError
 from mlsteps.steps.parameters import REGENERATE
 
@@ -17,13 +18,29 @@ if TYPE_CHECKING:
 # JSON schema lets unknown keys pass; this one tells our fields from those a DAG's author declared, and what a
 # parameter is where its text in the form does not say it.
 _MARK = "x-pipeline-parameter"
+# A datastore's name, or nothing for the workspace's own, and what may follow.
+_DATA_PATH = r"^[^/\s]*/"
 _KINDS = {"boolean": "bool", "integer": "int", "number": "float", "string": "str"}
 
 
 def form_field(parameter: PipelineParameter) -> Param:
     """The form field for a parameter: its type and default as declared."""
     kind = type(parameter.default_value).__name__
-    schema: dict[str, Any] = {"type": parameter.json_type, "title": parameter.name, _MARK: kind}
+    schema: dict[str, Any] = {
+        "type": parameter.json_type,
+        "title": parameter.title or parameter.name,
+        **parameter.limits.schema(),
+        _MARK: kind,
+    }
+    description = parameter.description
+    if kind == "DataPath":
+        schema["pattern"] = _DATA_PATH
+        description = description or "A path on a datastore: `datastore/path`."
+    elif parameter.json_type == "string" and kind != "str":
+        schema["minLength"] = 1
+        description = description or "A registered dataset: `name` or `name:version`."
+    if description:
+        schema["description_md"] = description
     return Param(parameter.form_default, **schema)
 
 
@@ -75,12 +92,17 @@ def add_form_fields(dag: DAG | None, step: str, parameters: Sequence[PipelinePar
         known = dag.params.get_param(parameter.name) if parameter.name in dag.params else None
         if known is None:
             dag.params[parameter.name] = form_field(parameter)
-        elif made_from_parameter(known) and (
-            type(known.value) is not type(parameter.form_default) or known.value != parameter.form_default
-        ):
+        elif not made_from_parameter(known):
+            continue
+        elif type(known.value) is not type(parameter.form_default) or known.value != parameter.form_default:
             raise PipelineParameterError(
                 f"Step {step!r}: the pipeline parameter {parameter.name!r} has the default "
                 f"{parameter.default_value!r} here and {known.value!r} in another step of DAG {dag.dag_id!r}."
+            )
+        elif any(known.schema.get(name) != parameter.limits.schema().get(name) for name in LIMITS):
+            raise PipelineParameterError(
+                f"Step {step!r}: the pipeline parameter {parameter.name!r} has other choices, minimum or "
+                f"maximum here than in another step of DAG {dag.dag_id!r}. Use one object for both."
             )
 
 

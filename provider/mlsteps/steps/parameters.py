@@ -78,6 +78,13 @@ def add_parameter(
                     f"{other.default_value!r} and {parameter.default_value!r}",
                     "Use one PipelineParameter object for both.",
                 )
+            if other.limits != parameter.limits:
+                raise StepDefinitionError(
+                    step,
+                    "arguments",
+                    f"the pipeline parameter {parameter.name!r} has two sets of choices, minimum and maximum",
+                    "Use one PipelineParameter object for both.",
+                )
             if other.in_fingerprint != parameter.in_fingerprint:
                 raise StepDefinitionError(
                     step,
