@@ -33,7 +33,8 @@ from mlsteps.steps.checks import (
 from mlsteps.steps.declaration import StepMeta, by_keyword, independent_copy
 from mlsteps.steps.form import add_form_fields, offer_regeneration
 from mlsteps.steps.lineage import LineageOfStep, with_lineage
-from mlsteps.steps.parameters import named_parameters
+from mlsteps.steps.parameter_texts import check_texts, filled, texts_of_data
+from mlsteps.steps.parameters import named_parameters, parameter_token
 from mlsteps.steps.ports import (
     InputPort,
     OutputPort,
@@ -83,7 +84,8 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     :param outputs: Data that it makes; each goes to XCom under its name, all of them as ``return_value``.
     :param arguments: The script's arguments: text, numbers, data, PipelineParameters, Airflow XComArgs.
         Templated.
-    :param compute_target: A compute target or its name in the workspace; default: the workspace's.
+    :param compute_target: A compute target or its name in the workspace, which a parameter may be; default:
+        the workspace's.
     :param source_directory: Folder that is snapshotted; relative to the DAG file, or to the working folder.
     :param allow_reuse: Whether an earlier result may stand for this step when nothing changed.
     :param version: Part of what decides whether something changed.
@@ -102,6 +104,8 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     :param task_id: Overrides the id made from ``name``.
     :param upstream_outputs: Set by the step itself: where the data of its inputs comes from.
     :param frozen_code: Set for a published pipeline: its code, instead of a source directory.
+    :param pipeline_parameters: Those that stand in texts only: in the path of a DataReference or an
+        OutputFileDatasetConfig, or the name of a dataset or compute target, as ``f"{customer}/train"``.
 
     Everything that Airflow's operators take is taken too: ``retries``, ``pool``, ``trigger_rule``... Of
     ``retries`` the default ``retry_policy`` makes use only where another try may end otherwise: not when the
@@ -151,7 +155,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         inputs: Sequence[Any] | None = None,
         outputs: Sequence[Any] | None = None,
         arguments: Sequence[Any] | None = None,
-        compute_target: ComputeTarget | str | None = None,
+        compute_target: ComputeTarget | str | PipelineParameter | None = None,
         source_directory: str | os.PathLike[str] | None = None,
         script_params: Mapping[str, Any] | None = None,
         runconfig_pipeline_params: Mapping[str, PipelineParameter] | None = None,
@@ -167,6 +171,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         task_id: str | None = None,
         upstream_outputs: Mapping[str, XComArg] | None = None,
         frozen_code: FrozenCode | None = None,
+        pipeline_parameters: Sequence[PipelineParameter] | None = None,
         **kwargs: Any,
     ) -> None:
         """The constructor of every step; no ``__init__``, because Airflow wraps each of those once more."""
@@ -183,15 +188,23 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         super().__init__(task_id=task_id, **kwargs)
 
         input_ports, output_ports = make_inputs(name, inputs), make_outputs(name, outputs)
-        parameters = named_parameters(name, inputs, script_params, runconfig_pipeline_params)
+        others = list(pipeline_parameters or ())
+        if isinstance(compute_target, PipelineParameter):
+            others.append(compute_target)
+            compute_target = str(compute_target)
+        parameters = named_parameters(name, inputs, script_params, runconfig_pipeline_params, others)
         declared = declare(
             name, arguments, Declaration(input_ports, output_ports, (), parameters), script_params
         )
+        compute_target = checked_compute(name, compute_target)
+        named = [("compute_target", compute_target)] if isinstance(compute_target, str) else []
+        texts = (*texts_of_data(declared.inputs, declared.outputs), *named)
+        check_texts(name, texts, map(parameter_token, declared.parameters))
         base_directory = declaring_folder(self.get_dag())
         # All at once: Airflow's operators take every single assignment through several looks at it.
         self.__dict__.update(
             name=name,
-            compute_target=checked_compute(name, compute_target),
+            compute_target=compute_target,
             allow_reuse=allow_reuse,
             version=version,
             hash_paths=list(hash_paths or ()),
@@ -486,17 +499,26 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         """Whether its compute target is given as a name, which the workspace has to know."""
         return not isinstance(self.compute_target, ComputeTarget) and bool(self.compute_target_name)
 
-    def resolve_compute_target(self, workspace: Workspace | None = None) -> ComputeTarget:
+    def resolve_compute_target(
+        self, workspace: Workspace | None = None, values: Mapping[str, str] | None = None
+    ) -> ComputeTarget:
         """The compute target it runs on. May look a connection up.
 
         :param workspace: Where names are looked up; default: :meth:`effective_workspace`.
+        :param values: What stands for the tokens of parameters in this run; default: their defaults.
         :raises StepDefinitionError: the workspace knows no such compute target.
         """
         if isinstance(self.compute_target, ComputeTarget):
             return self.compute_target
         workspace = workspace or self.effective_workspace()
-        name = self.compute_target_name or workspace.config.default_compute_target
+        name = self.compute_target_in(values) or workspace.config.default_compute_target
         return compute_target_called(self, name, workspace)
+
+    def compute_target_in(self, values: Mapping[str, str] | None = None) -> str:
+        """The name of its compute target in a run with these values; default: the parameters' defaults."""
+        if values is None:
+            values = {parameter_token(p): str(p.form_default) for p in self.pipeline_parameters}
+        return filled(self.compute_target_name, values)
 
     @property
     def compute_target_name(self) -> str:

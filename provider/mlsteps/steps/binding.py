@@ -18,6 +18,7 @@ from mlsteps.reuse.snapshot_store import store_snapshot
 from mlsteps.run.context import ParentContext, WorkspaceReference
 from mlsteps.steps.caches import digest_cache, environment_locks
 from mlsteps.steps.frozen import code_of
+from mlsteps.steps.parameter_texts import filled_path
 from mlsteps.steps.parameters import parameter_variable
 from mlsteps.steps.resolving import ResolvedInput, ResolvedStep, as_text
 
@@ -140,7 +141,8 @@ def _output(attempt: Attempt, port: OutputPort, resolved: ResolvedStep) -> JobOu
             collect_from=(data.output_path_on_compute or f"azureml_outputs/{port.name}") if upload else None,
             datastore=datastore.name,
         )
-    path = data.path.replace("{run-id}", attempt.step_run_id).replace("{output-name}", port.name)
+    path = filled_path(attempt.step.name, "outputs", data.path, resolved.values)
+    path = path.replace("{run-id}", attempt.step_run_id).replace("{output-name}", port.name)
     return JobOutput(
         port.name,
         port.token,

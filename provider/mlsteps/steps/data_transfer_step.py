@@ -19,6 +19,7 @@ from mlsteps.exceptions import StepDefinitionError
 from mlsteps.records.step import RAN
 from mlsteps.steps.attempt import Attempt
 from mlsteps.steps.base import PipelineStep
+from mlsteps.steps.parameter_texts import filled_path
 from mlsteps.steps.ports import is_parameter_tuple
 from mlsteps.steps.resolving import data_path
 
@@ -183,7 +184,9 @@ class DataTransferStep(PipelineStep):
         """Its destination; none where the run decides."""
         return [self.destination] if isinstance(self.destination, DataReference) else []
 
-    def resolve_compute_target(self, workspace: Workspace | None = None) -> ComputeTarget:
+    def resolve_compute_target(
+        self, workspace: Workspace | None = None, values: Mapping[str, str] | None = None
+    ) -> ComputeTarget:
         """What copies: the worker itself."""
         owner = workspace or self.effective_workspace()
 
@@ -212,7 +215,10 @@ class DataTransferStep(PipelineStep):
             parameter = destination[0]
             value = resolved.parameters[parameter.name]
             destination = data_path(self.name, resolved.workspace, OUTPUT, parameter, value)
-        datastore, path = destination.datastore, destination.path_on_datastore
+        datastore = destination.datastore
+        path = filled_path(
+            self.name, "destination_data_reference", destination.path_on_datastore, resolved.values
+        )
         name, kind = self._source_name_and_kind(resolved)
         there = self.target_kind or _kind_at(datastore, path)
         if kind == "directory" and there == "file":

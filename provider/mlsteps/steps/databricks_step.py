@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
     from mlsteps.compute import ComputeTarget
-    from mlsteps.data import Datastore
+    from mlsteps.data import Datastore, PipelineParameter
     from mlsteps.environment import RunConfiguration
     from mlsteps.workspace import Workspace
 
@@ -128,7 +128,7 @@ class DatabricksStep(PipelineStep):
         egg_libraries: Sequence[EggLibrary] | None = None,
         jar_libraries: Sequence[JarLibrary] | None = None,
         rcran_libraries: Sequence[RCranLibrary] | None = None,
-        compute_target: ComputeTarget | str | None = None,
+        compute_target: ComputeTarget | str | PipelineParameter | None = None,
         allow_reuse: bool = True,
         version: str | None = None,
         permit_cluster_restart: bool | None = None,
@@ -218,12 +218,14 @@ class DatabricksStep(PipelineStep):
         """What is run, and the names of a notebook's parameters."""
         return self.databricks_task.command
 
-    def resolve_compute_target(self, workspace: Workspace | None = None) -> ComputeTarget:
+    def resolve_compute_target(
+        self, workspace: Workspace | None = None, values: Mapping[str, str] | None = None
+    ) -> ComputeTarget:
         """The Databricks workspace, bound to what this step runs there.
 
         :raises StepDefinitionError: the compute target is something else.
         """
-        target = super().resolve_compute_target(workspace)
+        target = super().resolve_compute_target(workspace, values)
         if isinstance(target, DatabricksCompute):
             return target.for_task(self.databricks_task, self._keep_page)
         raise StepDefinitionError(

@@ -11,6 +11,7 @@ from mlsteps.data import (
     PortDataReference,
 )
 from mlsteps.exceptions import MlstepsException, StepDefinitionError
+from mlsteps.steps.parameter_texts import filled
 
 if TYPE_CHECKING:
     from mlsteps.data.datasets import AbstractDataset
@@ -34,14 +35,25 @@ def find_dataset(
     port: InputPort,
     config: DatasetConsumptionConfig,
     parameters: Mapping[str, Any],
+    values: Mapping[str, str],
 ) -> Found:
     """The dataset that an input names.
 
     :raises DataNotFoundException: a path of it is not there.
     :raises StepDefinitionError: no dataset is registered under the name that the run gives.
     """
-    dataset = _of_parameter(step, workspace, config, parameters) or config.find_dataset()
+    dataset = _of_parameter(step, workspace, config, parameters) or _named(config, values).find_dataset()
     return _found(workspace, port, dataset)
+
+
+def _named(config: DatasetConsumptionConfig, values: Mapping[str, str]) -> DatasetConsumptionConfig:
+    """The input, with a run's values in the dataset's name."""
+    if not isinstance(config.dataset, tuple):
+        return config
+    workspace, name, *version = config.dataset
+    return DatasetConsumptionConfig(
+        config.name, (workspace, filled(str(name), values), *version), config.mode
+    )
 
 
 def output_as_dataset(workspace: Workspace, port: InputPort, reference: PortDataReference) -> Found:

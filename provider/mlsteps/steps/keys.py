@@ -22,6 +22,7 @@ from mlsteps.reuse.snapshot import Snapshot, hash_paths, take_snapshot
 from mlsteps.steps.binding import configured_variables, output_datastore
 from mlsteps.steps.caches import digest_cache, environment_locks
 from mlsteps.steps.frozen import code_of
+from mlsteps.steps.parameter_texts import filled, holds_parameter
 from mlsteps.steps.parameters import parameter_token, parameter_variable
 
 if TYPE_CHECKING:
@@ -126,11 +127,15 @@ class KeyMaker:
         run_configuration, where = resolved.step.run_configuration, resolved.workspace.locator
         said_by = resolved.step if resolved.step.has_environment_of_its_own else run_configuration
         declared = resolved.step.compute_target
-        name = declared if isinstance(declared, ComputeTarget) else resolved.step.compute_target_name
+        name = (
+            declared
+            if isinstance(declared, ComputeTarget)
+            else resolved.step.compute_target_in(resolved.values)
+        )
         known = self._environments.get((id(said_by), where, name))
         if known is None:
             # Once for all steps that say the same: a name may be looked up on a store.
-            target = resolved.step.resolve_compute_target(resolved.workspace)
+            target = resolved.step.resolve_compute_target(resolved.workspace, resolved.values)
             plan = plan_environment(run_configuration)
             if where not in self._locks:
                 self._locks[where] = environment_locks(resolved.workspace)
@@ -223,11 +228,16 @@ def _declared(resolved: ResolvedStep, port: OutputPort) -> Mapping[str, Any]:
     if isinstance(data, PipelineData):
         declared = {"is_directory": data.is_directory, "path_on_compute": data.output_path_on_compute}
         return {"type": "PipelineData", "datastore": datastore, "mode": data.output_mode, **declared}
+    # A name that each run decides is a name that a result of another run was not registered under.
+    name = port.registration.name if port.registration else ""
+    registered = {"registered": filled(name, resolved.values)} if holds_parameter(name) else {}
     return {
         "type": "OutputFileDatasetConfig",
         "datastore": datastore,
         "mode": data.mode,
-        "destination": data.path,
+        # Where the data is; so every value counts that decides it.
+        "destination": filled(data.path, resolved.values),
         "source": data.source,
         "globs": " ".join(data.source_globs) if data.source_globs else None,
+        **registered,
     }

@@ -57,8 +57,9 @@ def run_step(
     ):
         raise_if_canceled(attempt)
         raise_if_skipped_before(step, context)
-        compute_target = step.resolve_compute_target(attempt.workspace)
-        keyed = KeyMaker().key_of(resolve(step, attempt.workspace, attempt.parameters))
+        resolved = resolve(step, attempt.workspace, attempt.parameters)
+        compute_target = step.resolve_compute_target(attempt.workspace, resolved.values)
+        keyed = KeyMaker().key_of(resolved)
         journal.resolved(keyed)
         step.progress = Progress(keyed.resolved, journal)
         with Flight(attempt, keyed, suspended, claim).decided() as flight:
@@ -85,7 +86,7 @@ def run_step(
                 raise_if_failed(step.name, outcome)
                 references = publish(attempt, bound, outcome)
                 journal.published(references)
-                register_outputs(attempt, references)
+                register_outputs(attempt, references, resolved.values)
                 flight.land(bound.snapshot, journal.record, outcome)
     _hand_on(attempt, context, references, flight)
     return references

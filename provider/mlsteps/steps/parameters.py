@@ -30,9 +30,11 @@ def named_parameters(
     inputs: Sequence[Any] | None,
     script_params: Mapping[str, Any] | None,
     runconfig_pipeline_params: Mapping[str, PipelineParameter] | None,
+    others: Sequence[Any] = (),
 ) -> tuple[PipelineParameter, ...]:
     """The parameters that a step names outside of its arguments.
 
+    :param others: Those that stand in texts.
     :raises StepDefinitionError: one has two defaults, or sets what no parameter can set.
     """
     found: tuple[PipelineParameter, ...] = ()
@@ -46,6 +48,12 @@ def named_parameters(
                 step, "runconfig_pipeline_params", f"{key!r} is not one of {', '.join(_RUNCONFIG_PARAMETERS)}"
             )
         found = add_parameter(step, value, found)
+    for other in others:
+        if not isinstance(other, PipelineParameter):
+            raise StepDefinitionError(
+                step, "pipeline_parameters", f"expected PipelineParameters, got {other!r}"
+            )
+        found = add_parameter(step, other, found)
     return found
 
 

@@ -9,14 +9,20 @@ from mlsteps.asset_uris import data_uri
 from mlsteps.data import DataReference, DatasetConsumptionConfig, SqlDataReference
 from mlsteps.data.consumption import is_dataset
 from mlsteps.exceptions import MlstepsException
+from mlsteps.steps.parameter_texts import holds_parameter
 
 if TYPE_CHECKING:
     from mlsteps.data.datasets.definition import Definition
 
 
 def uri_of_place(data: DataReference) -> str | None:
-    """The asset's URI of a path on a datastore, or of a table; None for rows that have no place."""
+    """The asset's URI of a path on a datastore, or of a table; None for rows that have no place.
+
+    And None of a path that each run decides.
+    """
     path = data.path_on_datastore
+    if holds_parameter(path):
+        return None
     if isinstance(data, SqlDataReference):
         if data.sql_table is None:
             return None

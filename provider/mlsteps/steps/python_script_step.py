@@ -64,7 +64,7 @@ class PythonScriptStep(PipelineStep):
         script_name: str,
         name: str | None = None,
         arguments: Sequence[Any] | None = None,
-        compute_target: ComputeTarget | str | None = None,
+        compute_target: ComputeTarget | str | PipelineParameter | None = None,
         runconfig: RunConfiguration | None = None,
         runconfig_pipeline_params: Mapping[str, PipelineParameter] | None = None,
         inputs: Sequence[Any] | None = None,

@@ -21,6 +21,7 @@ from mlsteps.data import (
 from mlsteps.exceptions import DataNotFoundException, StepDefinitionError
 from mlsteps.steps.dataset_inputs import find_dataset, output_as_dataset
 from mlsteps.steps.links import not_made
+from mlsteps.steps.parameter_texts import filled_path
 from mlsteps.steps.parameters import parameter_token, parameter_variable
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def resolve(
         parameters=parameters,
         values=values,
         arguments=tuple(as_text(argument) for argument in step.arguments),
-        inputs=tuple(_input(step, workspace, port, parameters, made) for port in step.input_ports),
+        inputs=tuple(_input(step, workspace, port, parameters, values, made) for port in step.input_ports),
     )
 
 
@@ -101,6 +102,7 @@ def _input(
     workspace: Workspace,
     port: InputPort,
     parameters: Mapping[str, Any],
+    values: Mapping[str, str],
     made: Mapping[str, object],
 ) -> ResolvedInput:
     source: Any = port.source
@@ -116,13 +118,15 @@ def _input(
         if port.mode == "direct":
             return ResolvedInput(port, *output_as_dataset(workspace, port, source))
     elif isinstance(source, DatasetConsumptionConfig):
-        return ResolvedInput(port, *find_dataset(step.name, workspace, port, source, parameters))
+        return ResolvedInput(port, *find_dataset(step.name, workspace, port, source, parameters, values))
     elif isinstance(source, PipelineParameter):
         source = data_path(step.name, workspace, port.name, source, parameters[source.name])
     datastore: Datastore = source.datastore
     if isinstance(source, PortDataReference) and source.workspace == workspace.locator:
         datastore = Datastore(workspace, source.datastore_name)  # whose settings have been read already
     path = source.path_on_datastore
+    if isinstance(port.source, DataReference):
+        path = filled_path(step.name, "inputs", path, values)
     store = datastore.store
     # A folder that nobody put a file in is data too, where the store can tell.
     local = store.local_path(path)

@@ -12,6 +12,7 @@ from mlsteps.data import (
     OutputFileDatasetConfig,
     PortDataReference,
 )
+from mlsteps.steps.parameter_texts import holds_parameter
 from mlsteps.steps.places import place_uri, uri_of_place, uris_of_dataset
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def uris_of_output(dag_id: str, task_id: str, port: OutputPort) -> Iterator[str]
 
 
 def _uris_of_place(data: OutputFileDatasetConfig, output: str) -> Iterator[str]:
-    if data.datastore and "{run-id}" not in data.path:
+    if data.datastore and "{run-id}" not in data.path and not holds_parameter(data.path):
         path = data.path.replace("{output-name}", output)
         yield from filter(fits, [place_uri(data.datastore.workspace, data.datastore.declared_name, path)])
 

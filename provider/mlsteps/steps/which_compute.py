@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlsteps.compat import conf
 from mlsteps.compute import ComputeTarget
 from mlsteps.exceptions import StepDefinitionError
+from mlsteps.steps.parameter_texts import holds_parameter
 
 if TYPE_CHECKING:
     from mlsteps.steps.base import PipelineStep
@@ -40,7 +41,7 @@ def check_compute_name(step: PipelineStep, workspace: Workspace) -> None:
     """
     if not step.names_compute_target or not workspace.known_without_lookup():
         return
-    name = step.compute_target_name
+    name = step.compute_target_in()
     if name in workspace.config.compute_targets or workspace.registry_known_without_lookup():
         step.resolve_compute_target(workspace)
 
@@ -87,7 +88,8 @@ def pool_for(declared: object, name: str, workspace: Callable[[], Workspace]) ->
     :param declared: The target, where it was given and not named.
     :param workspace: Finds the step's own.
     """
-    if not name or not conf.getboolean("mlsteps", "compute_pools", fallback=False):
+    # With a parameter in the name, what holds the target to its limit is known when it is too late to queue.
+    if not name or holds_parameter(name) or not conf.getboolean("mlsteps", "compute_pools", fallback=False):
         return None
     if isinstance(declared, ComputeTarget):
         return declared.workspace.pool_name(name) if declared.workspace is not None else None
