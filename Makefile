@@ -37,6 +37,7 @@ PUSH_TO ?=
 DEMO_OPTIONS := $(if $(WORKSPACE),--storage $(WORKSPACE)) $(if $(COMPUTE),--compute $(COMPUTE)) $(if $(IMAGE),--image '$(IMAGE)') \
 	$(if $(AZURITE_HOST),--host $(AZURITE_HOST)) $(if $(CLUSTER),--cluster $(CLUSTER)) $(if $(NAMESPACE),--namespace $(NAMESPACE)) \
 	$(if $(PUSH_TO),--push-to $(PUSH_TO))
+# auto: a worker for each processor, and one for tests that wait (tests/workers.py).
 JOBS ?= auto
 ARGS ?=
 

@@ -21,12 +21,14 @@ from servers import docker_engine as docker_servers
 from servers.docker_engine import docker_engine
 from servers.image_registry import image_registry, open_registry
 from servers.spark import spark
+from workers import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 
 __all__ = ["docker_engine", "image_registry", "open_registry", "spark"]  # fixtures
+__all__ += ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler"]  # hooks
 
 
 def _isolate_airflow() -> Path:

@@ -1,7 +1,7 @@
 """Which worker runs a test, and when.
 
 With ``--dist loadgroup --no-loadscope-reorder``, pytest-xdist hands out groups in the order of the tests;
-without the second, it would begin with those of most tests.
+without the second, it would begin with those of most tests. Which worker gets which stands in ``workers.py``.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import pytest
 
 from servers.docker_engine import needs_docker
+
+# Groups whose tests wait for other processes most of the time; a worker of their own runs them.
+WAITING = ("e2e", "docker")
 
 
 def arrange(items: list[pytest.Item]) -> None:

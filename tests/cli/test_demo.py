@@ -20,7 +20,7 @@ from servers.kubernetes_double import kubernetes_double
 
 from .conftest import Finished
 
-pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 def test_the_demo_trains_compares_draws_and_names_the_next_command(
@@ -122,6 +122,7 @@ def test_a_demo_in_pods_says_at_once_what_it_lacks(
     assert re.search(wanted, done.err), done.err
 
 
+@pytest.mark.e2e
 def test_the_demo_with_its_page_runs_and_stops_cleanly_on_ctrl_c(tmp_path: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if not k.startswith("AIRFLOW")}
     with subprocess.Popen(
