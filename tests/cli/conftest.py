@@ -1,4 +1,4 @@
-"""Running the command line as a user does: a process of its own, a workspace of its own."""
+"""Running the command line as a user does, in a process and a workspace of its own; and in this process."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
+
+from mlsteps.cli.app import app
+from mlsteps.workspace import WORKSPACE_VARIABLE
 
 DAGS = Path(__file__).parent / "dags"
 
@@ -57,5 +61,23 @@ def mlsteps(workspace: Path) -> Callable[..., Finished]:
             stdin=subprocess.DEVNULL,
         )
         return Finished(done.returncode, done.stdout, done.stderr)
+
+    return call
+
+
+@pytest.fixture
+def here(airflow_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
+    """A function that calls the command line in this process: a new one imports Airflow for seconds.
+
+    For what a command answers; how one starts, and what Airflow says there, is another matter.
+    """
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv(WORKSPACE_VARIABLE, str(tmp_path))  # what the command sets is gone with the test
+
+    def call(*arguments: object) -> Finished:
+        words = [*map(str, arguments), "--workspace", str(tmp_path)]
+        done = CliRunner().invoke(app, words)
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return Finished(done.exit_code, done.stdout, done.stderr)
 
     return call

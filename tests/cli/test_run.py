@@ -16,8 +16,8 @@ EXAMPLES = Path(__file__).parents[2] / "dags_examples"
 
 
 @pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
-def test_every_example_runs_and_its_last_line_is_json(mlsteps: Command, example: Path) -> None:
-    done = mlsteps("run", example, "--json")
+def test_every_example_runs_and_its_last_line_is_json(here: Command, example: Path) -> None:
+    done = here("run", example, "--json")
     assert done.status == 0, done.err
     report = done.last_json
     assert report["state"] == "success"
@@ -73,14 +73,14 @@ def test_a_run_that_is_called_off_is_canceled_and_no_success(mlsteps: Command) -
     assert "first" in done.last_json["steps"][1]["reason"]
 
 
-def test_pipelines_without_a_dag_run_too_and_several_are_reported_together(mlsteps: Command) -> None:
-    done = mlsteps("run", DAGS / "two_pipelines.py", "--json")
+def test_pipelines_without_a_dag_run_too_and_several_are_reported_together(here: Command) -> None:
+    done = here("run", DAGS / "two_pipelines.py", "--json")
     assert done.status == 0, done.err
     assert [run["dag_id"] for run in done.last_json["runs"]] == ["two_pipelines_one", "two_pipelines_two"]
     assert [step["name"] for step in done.last_json["steps"]] == ["say", "say"]
     assert "saying one" in done.err and "saying two" in done.err
 
-    one = mlsteps("run", DAGS / "two_pipelines.py", "--json", "--dag", "two_pipelines_two")
+    one = here("run", DAGS / "two_pipelines.py", "--json", "--dag", "two_pipelines_two")
     assert one.last_json["dag_id"] == "two_pipelines_two"
 
 
@@ -105,9 +105,9 @@ def test_pipelines_without_a_dag_run_too_and_several_are_reported_together(mlste
     ],
 )
 def test_a_mistake_in_the_call_is_told_before_anything_runs(
-    mlsteps: Command, arguments: list[str], message: str
+    here: Command, arguments: list[str], message: str
 ) -> None:
-    done = mlsteps("run", DAGS / arguments[0], *arguments[1:])
+    done = here("run", DAGS / arguments[0], *arguments[1:])
     assert done.status == 2
     assert message in " ".join(done.err.split())
     assert "●" not in done.err
