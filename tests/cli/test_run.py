@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from examples.test_examples import BY_THEMSELVES
+
 from .conftest import DAGS, Finished
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 Command = Callable[..., Finished]
-EXAMPLES = Path(__file__).parents[2] / "dags_examples"
 
 
-@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("example", BY_THEMSELVES, ids=lambda path: path.stem)
 def test_every_example_runs_and_its_last_line_is_json(here: Command, example: Path) -> None:
     done = here("run", example, "--json")
     assert done.status == 0, done.err

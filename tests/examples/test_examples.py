@@ -21,6 +21,8 @@ from mlsteps.run.protocol import RUN_DIRECTORY_VARIABLE
 
 EXAMPLES = Path(__file__).parents[2] / "dags_examples"
 FILES = sorted(EXAMPLES.glob("*.py"))
+# What runs on a machine by itself; the other one has its tests in test_on_databricks.py.
+BY_THEMSELVES = [file for file in FILES if file.stem != "transform_on_databricks"]
 
 MODELS = {
     "prepare": set(),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.test_examples import FILES
+from examples.test_examples import BY_THEMSELVES
 from mlsteps import Workspace
 from mlsteps.cli.azurite import Azurite
 from mlsteps.dag_files import load_dags
@@ -18,7 +18,7 @@ __all__ = ["azurite"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", BY_THEMSELVES, ids=lambda file: file.stem)
 def test_an_example_runs_unchanged_on_blob_storage(
     file: Path, azurite: Azurite, airflow_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
