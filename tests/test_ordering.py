@@ -20,11 +20,11 @@ def test_groups_stand_together_and_begin_with_what_takes_longest(request: pytest
     assert len(groups) == len(set(groups))
     if "e2e" in groups:
         assert groups[0] == "e2e"
-    if "docker" in groups:
+    containers = {group_of(item) for item in items if needs_docker(item)}
+    if containers:
         before = items[: next(number for number, item in enumerate(items) if needs_docker(item))]
-        assert {group_of(item) for item in items if item.get_closest_marker("slow")} - {"docker"} <= {
-            group_of(item) for item in before
-        }
+        slow = {group_of(item) for item in items if item.get_closest_marker("slow")}
+        assert slow - containers <= {group_of(item) for item in before}
 
 
 # Two groups that wait, and five that do not; each test says which worker runs it.

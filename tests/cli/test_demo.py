@@ -50,7 +50,6 @@ def test_the_demo_on_blob_storage_does_the_same_and_reuses_it(
     assert processes_that_mention(str(tmp_path)) == []
 
 
-@pytest.mark.xdist_group("docker")
 def test_the_demo_in_containers_does_the_same_and_reuses_it(
     mlsteps: Callable[..., Finished], tmp_path: Path, docker_engine: DockerEngine
 ) -> None:
@@ -67,7 +66,6 @@ def test_the_demo_in_containers_does_the_same_and_reuses_it(
         assert client.containers.list(all=True, filters={"label": "mlsteps.job"}) == []
 
 
-@pytest.mark.xdist_group("docker")
 def test_the_demo_in_pods_does_the_same_and_reuses_it(
     mlsteps: Callable[..., Finished], tmp_path: Path, docker_engine: DockerEngine
 ) -> None:
