@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +67,17 @@ def mlsteps(workspace: Path) -> Callable[..., Finished]:
 
 
 @pytest.fixture
-def here(airflow_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
-    """A function that calls the command line in this process: a new one imports Airflow for seconds.
+def here(airflow_db: Path, tmp_path: Path) -> Callable[..., Finished]:
+    """The same in this process, where Airflow is imported already: for what a command answers."""
+    return partial(call_here, tmp_path)
 
-    For what a command answers; how one starts, and what Airflow says there, is another matter.
-    """
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv(WORKSPACE_VARIABLE, str(tmp_path))  # what the command sets is gone with the test
 
-    def call(*arguments: object) -> Finished:
-        words = [*map(str, arguments), "--workspace", str(tmp_path)]
+def call_here(folder: Path, *arguments: object) -> Finished:
+    """Call the command line in this process, for a workspace in ``folder``; needs ``airflow_db``."""
+    words = [*map(str, arguments), "--workspace", str(folder)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "200")
+        patch.setenv(WORKSPACE_VARIABLE, str(folder))  # the command sets it, too
         done = CliRunner().invoke(app, words)
-        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return Finished(done.exit_code, done.stdout, done.stderr)
-
-    return call
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return Finished(done.exit_code, done.stdout, done.stderr)

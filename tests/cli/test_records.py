@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import DAGS, Finished
+from .conftest import DAGS, Finished, call_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
@@ -16,10 +16,10 @@ Command = Callable[..., Finished]
 
 
 @pytest.fixture(scope="module")
-def two_runs(mlsteps: Command) -> list[dict[str, Any]]:
+def two_runs(airflow_db: Path, workspace: Path) -> list[dict[str, Any]]:
     """A run that failed, and after it one that succeeded."""
     calls = (("--param", "fail=yes"), ())
-    return [mlsteps("run", DAGS / "mixed.py", "--json", *call).last_json for call in calls]
+    return [call_here(workspace, "run", DAGS / "mixed.py", "--json", *call).last_json for call in calls]
 
 
 def test_runs_are_listed_newest_first_with_their_state(
