@@ -42,10 +42,14 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, scripts: Path, events: Path
+    tmp_path_factory: pytest.TempPathFactory, scripts: Path, events: Path, settings: dict[str, str]
 ) -> Iterator[StandaloneAirflow]:
     transport = {"type": "file", "log_file_path": str(events), "append": True}
-    environment = {"TRAIN": str(scripts), "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport)}
+    environment = {
+        **settings,
+        "TRAIN": str(scripts),
+        "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+    }
     with StandaloneAirflow(tmp_path_factory.mktemp("airflow"), DAGS, environment=environment) as running:
         for dag_id in ("train", "train_green", "deploy", "deploy_green"):
             running.wait_for_dag(dag_id)

@@ -54,8 +54,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def airflow(home: Path, scripts: Path) -> Iterator[StandaloneAirflow]:
-    with StandaloneAirflow(home, DAGS, environment={"CHAIN": str(scripts)}) as running:
+def airflow(home: Path, scripts: Path, settings: dict[str, str]) -> Iterator[StandaloneAirflow]:
+    with StandaloneAirflow(home, DAGS, environment={**settings, "CHAIN": str(scripts)}) as running:
         for dag_id in ("chain", "shared_one", "shared_two", "long_one", "long_two"):
             running.wait_for_dag(dag_id)
         yield running

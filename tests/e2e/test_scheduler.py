@@ -52,8 +52,11 @@ def databricks(home: Path) -> Iterator[DatabricksDouble]:
 
 
 @pytest.fixture(scope="module")
-def airflow(home: Path, databricks: DatabricksDouble) -> Iterator[StandaloneAirflow]:
-    settings = {
+def airflow(
+    home: Path, databricks: DatabricksDouble, settings: dict[str, str]
+) -> Iterator[StandaloneAirflow]:
+    environment = {
+        **settings,
         "AIRFLOW_CONN_DBX": databricks.connection,
         "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
         # How soon Airflow notices that a task was marked, and that a worker is gone.
@@ -62,7 +65,7 @@ def airflow(home: Path, databricks: DatabricksDouble) -> Iterator[StandaloneAirf
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "12",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "3",
     }
-    with StandaloneAirflow(home, DAGS, environment=settings) as running:
+    with StandaloneAirflow(home, DAGS, environment=environment) as running:
         running.wait_for_dag("side_by_side")
         running.wait_for_dag("stubborn")
         running.wait_for_dag("on_databricks")
