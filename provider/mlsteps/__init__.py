@@ -44,10 +44,13 @@ _PUBLIC = {
     "ReuseSensor": "mlsteps.sensors",
     "Run": "mlsteps.run",
     "RunConfiguration": "mlsteps.environment",
+    "Schedule": "mlsteps.publishing",
+    "ScheduleRecurrence": "mlsteps.recurrence",
     "SqlDataReference": "mlsteps.data",
     "StepRun": "mlsteps.runs",
     "StepSequence": "mlsteps.steps",
     "TabularDataset": "mlsteps.data.datasets",
+    "TimeZone": "mlsteps.recurrence",
     "Workspace": "mlsteps.workspace",
     "data_asset": "mlsteps.steps.lineage",
     "output_asset": "mlsteps.steps.lineage",
@@ -86,10 +89,13 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "ReuseSensor",
     "Run",
     "RunConfiguration",
+    "Schedule",
+    "ScheduleRecurrence",
     "SqlDataReference",
     "StepRun",
     "StepSequence",
     "TabularDataset",
+    "TimeZone",
     "Workspace",
     "__version__",
     "data_asset",
@@ -122,7 +128,8 @@ if TYPE_CHECKING:
     from mlsteps.data.datasets import Dataset, FileDataset, TabularDataset
     from mlsteps.environment import CondaDependencies, Environment, RunConfiguration
     from mlsteps.pipeline import Pipeline
-    from mlsteps.publishing import PipelineEndpoint, PublishedPipeline
+    from mlsteps.publishing import PipelineEndpoint, PublishedPipeline, Schedule
+    from mlsteps.recurrence import ScheduleRecurrence, TimeZone
     from mlsteps.run import Run
     from mlsteps.runs import Experiment, PipelineRun, StepRun
     from mlsteps.sensors import ReuseSensor

@@ -11,6 +11,7 @@ from airflow.sdk import DAG
 
 from mlsteps.exceptions import MlstepsException, PipelineParameterError, PipelineValidationError
 from mlsteps.graph import Graph
+from mlsteps.recurrence import ScheduleRecurrence
 from mlsteps.sensors import ReuseSensor
 from mlsteps.steps.base import names_of_steps
 from mlsteps.steps.checks import SKIP, SUCCESS
@@ -129,13 +130,17 @@ class Pipeline:
         """The pipeline as an Airflow DAG. Assign it to a name in a DAG file, and Airflow has it.
 
         :param dag_id: The DAG's id.
-        :param schedule: Cron text, timetable, assets; None is run only when triggered.
+        :param schedule: Cron text, timetable, assets, a ScheduleRecurrence; None is run only when triggered.
         :param dag_arguments: Whatever else ``airflow.sdk.DAG`` takes; ``params`` are added to the pipeline's.
         """
         fields = {name: form_field(parameter) for name, parameter in self._parameters.items()}
         dag_arguments["params"] = {**fields, **(dag_arguments.get("params") or {})}
         dag_arguments.setdefault("description", self.description)
         dag_arguments.setdefault("catchup", False)
+        if isinstance(schedule, ScheduleRecurrence):
+            from mlsteps.timetables import RecurrenceTimetable
+
+            schedule = RecurrenceTimetable(schedule)
         dag = DAG(dag_id=dag_id, schedule=schedule, **dag_arguments)
         dag.fileloc = declaring_file() or self._file or dag.fileloc
         made: dict[int, PipelineStep] = {}

@@ -28,3 +28,10 @@ class MlstepsPlugin(AirflowPlugin):
         from mlsteps.rest.app import make_app
 
         return [{"app": make_app(), "url_prefix": URL_PREFIX, "name": "mlsteps"}]
+
+    @property
+    def timetables(self) -> list[Any]:  # type: ignore[override]
+        """Timetables that DAGs may have."""
+        from mlsteps.timetables import RecurrenceTimetable
+
+        return [RecurrenceTimetable]
