@@ -1,8 +1,9 @@
-"""Published pipelines and endpoints: what a workspace's registry has of pipelines, frozen as they were."""
+"""Published pipelines, endpoints and schedules: what a workspace's registry has of pipelines, frozen as they were."""
 
 from mlsteps.publishing.pipeline_endpoint import PipelineEndpoint
 from mlsteps.publishing.publish import publish, publish_run
 from mlsteps.publishing.published_pipeline import PublishedPipeline
+from mlsteps.publishing.schedule import Schedule
 from mlsteps.publishing.versions import PipelineIdVersion, PipelineVersion
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "PipelineIdVersion",
     "PipelineVersion",
     "PublishedPipeline",
+    "Schedule",
     "publish",
     "publish_run",
 ]

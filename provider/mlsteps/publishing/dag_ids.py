@@ -1,4 +1,4 @@
-"""The ids of the DAGs that published pipelines and endpoints are, and where they are triggered."""
+"""The ids of the DAGs that published pipelines, endpoints and schedules are, and where they are triggered."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mlsteps.compat import conf
 
 # So that none of them is the id of a DAG in somebody's own file.
-PUBLISHED, ENDPOINT = "published", "endpoint"
+PUBLISHED, ENDPOINT, SCHEDULE, WATCH = "published", "endpoint", "schedule", "watch"
 
 # Where Airflow's API server has our part.
 URL_PREFIX = "/mlsteps"
@@ -24,6 +24,11 @@ def dag_id_of(kind: str, name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     readable = re.sub(r"[^A-Za-z0-9_.\-]+", "_", name)[:180].strip("_")
     return f"{kind}.{readable}--{digest}"
+
+
+def watch_dag_id(schedule: str) -> str:
+    """The id of the DAG that looks at data for the DAG of a schedule."""
+    return f"{WATCH}.{schedule.partition('.')[2]}"
 
 
 def submit_url(dag_id: str, verb: str, id: str) -> str:

@@ -122,7 +122,8 @@ class ScheduleRecurrence:
             return "UTC"
         given = self.time_zone.value if isinstance(self.time_zone, TimeZone) else self.time_zone
         if isinstance(given, str):
-            name = WINDOWS_ZONES.get(given, given)
+            member = TimeZone.__members__.get(given)
+            name = WINDOWS_ZONES.get(member.value if member else given, given)
             try:
                 return str(pendulum.timezone(name).name)
             except (InvalidTimezone, ValueError, OSError):

@@ -13,7 +13,7 @@ from mlsteps.records import layout
 from mlsteps.records.step import RAN, REUSED, read_tries
 from mlsteps.steps.parameters import REGENERATE
 from mlsteps.steps.regenerate import Regenerate
-from mlsteps.steps.submitted import CONF_KEY, Submission
+from mlsteps.steps.submitted import CONF_KEY, Submission, said_of_all_runs
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator, Context
@@ -66,7 +66,7 @@ class Attempt:
             trigger=str(getattr(dag_run.run_type, "value", dag_run.run_type)),
             regenerate=regenerate,
             parameters=parameters,
-            submission=Submission.of(submission),
+            submission=Submission.of(submission).over(said_of_all_runs(step.get_dag())),
             # Airflow's worker gives a task its bundle; a test run in a process of the user's own does not.
             supervisor=os.getppid() if getattr(ti, "bundle_instance", None) is not None else None,
         )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # JSON schema lets unknown keys pass; this one tells our fields from those a DAG's author declared, and what a
 # parameter is where its text in the form does not say it.
 _MARK = "x-pipeline-parameter"
+_PRESET = "x-preset"
 # A datastore's name, or nothing for the workspace's own, and what may follow.
 _DATA_PATH = r"^[^/\s]*/"
 _KINDS = {"boolean": "bool", "integer": "int", "number": "float", "string": "str"}
@@ -44,6 +45,12 @@ def form_field(parameter: PipelineParameter) -> Param:
     return Param(parameter.form_default, **schema)
 
 
+def preset_field(parameter: PipelineParameter, value: Any) -> Param:
+    """The same with another default, which stays whatever steps declare."""
+    field = form_field(parameter)
+    return Param(value, **{**field.schema, _PRESET: True})
+
+
 def regenerate_field(steps: Sequence[str]) -> Param:
     """The form field that makes steps run although nothing changed: off, all, or a list of steps."""
     schema: dict[str, Any] = {_MARK: True}
@@ -63,8 +70,8 @@ def regenerate_field(steps: Sequence[str]) -> Param:
 
 
 def made_from_parameter(field: Param) -> bool:
-    """Whether a field was made by :func:`form_field`."""
-    return bool(field.schema.get(_MARK))
+    """Whether a field was made by :func:`form_field`, and has to be what steps declare."""
+    return bool(field.schema.get(_MARK)) and not field.schema.get(_PRESET)
 
 
 def parameter_kind(schema: Mapping[str, Any]) -> str | None:

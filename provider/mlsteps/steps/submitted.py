@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
 
 # Key of a DAG run's conf that holds what is not a parameter.
 CONF_KEY = "mlsteps"
+
+# Attribute of a DAG that holds what is said of all of its runs.
+_ALL_RUNS = "mlsteps_submission"
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,28 @@ class Submission:
             _texts(said.get("properties")),
             go_on if isinstance(go_on, bool) else None,
         )
+
+    def over(self, other: Submission) -> Submission:
+        """Both; what this one says counts."""
+        go_on = self.continue_on_step_failure
+        return Submission(
+            self.experiment or other.experiment,
+            self.description or other.description,
+            {**other.tags, **self.tags},
+            {**other.properties, **self.properties},
+            other.continue_on_step_failure if go_on is None else go_on,
+        )
+
+
+def say_of_all_runs(dag: DAG, submission: Submission) -> None:
+    """Say something of all runs of a DAG. It holds where its DAG file is read, as every task does."""
+    setattr(dag, _ALL_RUNS, submission)
+
+
+def said_of_all_runs(dag: DAG | None) -> Submission:
+    """What was said of all runs of a DAG."""
+    found = getattr(dag, _ALL_RUNS, None)
+    return found if isinstance(found, Submission) else Submission()
 
 
 def _text(value: object) -> str | None:
