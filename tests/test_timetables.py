@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def test_no_moment_is_left_out_or_run_twice(frequency: str, interval: int, start
         runs.append(next_run(timetable, last=runs[-1], catchup=True))
     found = [run for run in runs if run is not None]
     assert found == sorted(set(found))
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert timetable.rule.next_from(before + timedelta(seconds=1)) == after
 
 

@@ -49,6 +49,12 @@ def data_uri(workspace: str, datastore: str | None, path: str) -> str:
     return f"{place}/{quote(path)}" if path else place
 
 
+def watch_uri(workspace: str, datastore: str, path: str, minutes: float) -> str:
+    """What is new at a place of a datastore, as it is looked at every so many minutes."""
+    place = data_uri(workspace, datastore, path).replace("://data/", "://watch/", 1)
+    return f"{place}?minutes={minutes:g}"
+
+
 def fits(uri: str) -> bool:
     """Whether Airflow can store it."""
     return len(uri) <= _LONGEST

@@ -77,8 +77,8 @@ class RecurrenceTimetable(Timetable):
         if last_automated_data_interval is not None:
             earliest.append(last_automated_data_interval.end + timedelta(seconds=1))
         if not restriction.catchup:
-            # Of what has passed only the last. It has to be said again for as long as there is no run of it: a
-            # DAG that is parsed in that very moment must not lose it.
+            # Of what has passed only the last. It has to be said again for as long as there is no run of it:
+            # a DAG that is parsed in that very moment must not lose it.
             now = datetime.now(timezone.utc)
             earliest.append(self.rule.last_until(now) or now)
             if last_automated_data_interval is None and self.since is None:

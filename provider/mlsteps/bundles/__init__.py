@@ -1,4 +1,4 @@
-"""The DAG bundle of a workspace's published pipelines and endpoints."""
+"""The DAG bundle of a workspace's published pipelines, endpoints and schedules."""
 
 from mlsteps.bundles.workspace_bundle import WorkspaceDagBundle
 

@@ -14,7 +14,7 @@ from mlsteps.bundles.manifest import Manifest, document
 from mlsteps.launcher import atomic
 
 if TYPE_CHECKING:
-    from mlsteps.bundles.manifest import ReadFile
+    from mlsteps.bundles.contents import ReadFile
 
 
 def file_stem(dag_id: str) -> str:

@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
+from mlsteps.bundles.schedule_plan import SchedulePlan
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher import strict_json
 from mlsteps.launcher.strict_json import Fields
-from mlsteps.publishing.dag_ids import ENDPOINT, PUBLISHED, dag_id_of
-from mlsteps.records.pipeline_endpoints import ENDPOINTS, endpoint_of
-from mlsteps.records.published_pipelines import (
-    ACTIVE,
-    PIPELINES,
-    PublishedRecord,
-    published_of,
-    said_status,
-)
-from mlsteps.records.store import RecordFormatError
-
-_log = logging.getLogger(__name__)
+from mlsteps.records.published_pipelines import PIPELINES
 
 FORMAT_VERSION = 1
 _KIND = "dag-bundle-version"
 _DOCUMENT = "published-dag"
-
-ReadFile = Callable[[str], bytes]
 
 
 @dataclass(frozen=True)
@@ -42,6 +26,7 @@ class Entry:
     :param version: What its publisher calls it; of an endpoint, its default version.
     :param published: When, UTC.
     :param active: Whether it may be run.
+    :param schedule: Where it is the DAG of a schedule: when it runs, and with what.
     """
 
     dag_id: str
@@ -52,6 +37,7 @@ class Entry:
     version: str | None
     published: str
     active: bool
+    schedule: SchedulePlan | None = None
 
     @property
     def definition_path(self) -> str:
@@ -61,6 +47,7 @@ class Entry:
     @staticmethod
     def read(fields: Fields) -> Entry:
         """The entry that was written with :func:`dataclasses.asdict`."""
+        plan = fields.optional_nested("schedule")
         entry = Entry(
             fields.text("dag_id"),
             fields.text("name"),
@@ -70,6 +57,7 @@ class Entry:
             fields.optional_text("version"),
             fields.text("published"),
             fields.flag("active"),
+            None if plan is None else SchedulePlan.read(plan),
         )
         fields.finish()
         return entry
@@ -101,93 +89,6 @@ class Manifest:
         manifest = Manifest(tuple(Entry.read(entry) for entry in fields.objects("dags")))
         fields.finish()
         return manifest
-
-
-def registry_token(paths: Iterable[str]) -> str:
-    """What changes when anything in the registry does: its files are never replaced."""
-    return hashlib.sha256(json.dumps(sorted(paths)).encode()).hexdigest()
-
-
-def manifest_of(paths: Iterable[str], read: ReadFile) -> Manifest:
-    """The manifest of a registry.
-
-    :param paths: All of its files.
-    :param read: Reads one.
-    """
-    files = _by_folder(paths)
-    publications = _publications(files, read)
-    entries: dict[str, Entry] = {}
-    for record, active in sorted(publications.values(), key=lambda one: (one[0].created, one[0].id)):
-        entry = _entry(dag_id_of(PUBLISHED, record.name), record, active)
-        known = entries.get(entry.dag_id)
-        if known is None or active or not known.active:
-            entries[entry.dag_id] = entry  # the newest active one; else the newest
-    for folder, names in files.items():
-        if not folder.startswith(f"{ENDPOINTS}/"):
-            continue
-        path, endpoint = _newest(folder, names), None
-        with _others_go_on():
-            endpoint = endpoint_of(read(path), path) if path else None
-        if endpoint is None or endpoint.archived:
-            continue
-        found = publications.get(endpoint.versions.get(endpoint.default_version, ""))
-        if found is not None:
-            record, active = found
-            entry = _entry(dag_id_of(ENDPOINT, endpoint.name), record, active and endpoint.status == ACTIVE)
-            entries[entry.dag_id] = replace(
-                entry,
-                name=endpoint.name,
-                description=endpoint.description or entry.description,
-                version=endpoint.default_version,
-            )
-    return Manifest(tuple(entries[dag_id] for dag_id in sorted(entries)))
-
-
-def _publications(files: Mapping[str, list[str]], read: ReadFile) -> dict[str, tuple[PublishedRecord, bool]]:
-    found = {}
-    for folder, names in files.items():
-        if folder.startswith(f"{PIPELINES}/") and "published.json" in names:
-            path = f"{folder}/published.json"
-            said = _newest(f"{folder}/status", files.get(f"{folder}/status", []))
-            with _others_go_on():
-                record = published_of(read(path), path)
-                found[record.id] = record, said is None or said_status(read(said), said) == ACTIVE
-    return found
-
-
-@contextmanager
-def _others_go_on() -> Iterator[None]:
-    """One file that cannot be read must not keep all other DAGs as they were."""
-    try:
-        yield
-    except (RecordFormatError, FileNotFoundError) as error:
-        _log.warning("Left out of the DAG bundle: %s", error)
-
-
-def _entry(dag_id: str, record: PublishedRecord, active: bool) -> Entry:
-    return Entry(
-        dag_id,
-        record.name,
-        record.id,
-        record.definition,
-        record.description,
-        record.pipeline_version,
-        record.created,
-        active,
-    )
-
-
-def _by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for path in sorted(paths):
-        folder, _, name = path.rpartition("/")
-        found.setdefault(folder, []).append(name)
-    return found
-
-
-def _newest(folder: str, names: Iterable[str]) -> str | None:
-    numbers = [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
-    return f"{folder}/{max(numbers)}.json" if numbers else None
 
 
 def read_document(text: str | bytes) -> tuple[Entry, str, str]:

@@ -1,4 +1,4 @@
-"""WorkspaceDagBundle: published pipelines and endpoints of a workspace, as DAGs of Airflow."""
+"""WorkspaceDagBundle: published pipelines, endpoints and schedules of a workspace, as DAGs of Airflow."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from typing import Any
 
 from airflow.dag_processing.bundles.base import BaseDagBundle
 
+from mlsteps.bundles.contents import FOLDERS, manifest_of, registry_token
 from mlsteps.bundles.layout import lay_out, lay_out_once
-from mlsteps.bundles.manifest import Manifest, manifest_of, registry_token
+from mlsteps.bundles.manifest import Manifest
 from mlsteps.bundles.registry_files import RegistryFiles
 from mlsteps.compat import bundle_version, set_paused
 from mlsteps.exceptions import WorkspaceException
 from mlsteps.launcher import atomic
-from mlsteps.records.pipeline_endpoints import ENDPOINTS
-from mlsteps.records.published_pipelines import PIPELINES
 from mlsteps.workspace import Workspace
 
 _log = logging.getLogger(__name__)
@@ -27,10 +26,11 @@ VERSIONS = "mlsteps/dag-bundle-versions"
 
 
 class WorkspaceDagBundle(BaseDagBundle):
-    """A DAG bundle: each name of published pipelines is a DAG, and so is each endpoint.
+    """A DAG bundle: each name of published pipelines is a DAG, and so is each endpoint and each schedule.
 
     ``published.<name>`` is the newest active publication of a name, ``endpoint.<name>`` the default version
-    of an endpoint. Publishing again, or another default version, is a new version of the DAG; runs that are
+    of an endpoint, ``schedule.<name>`` what a schedule runs, and ``watch.<name>`` what looks at data for it.
+    Publishing again, or another default version, is a new version of the DAG; runs that are
     under way go on with theirs. What is disabled is paused. Nothing that was published runs in the DAG
     processor: its files are JSON, which a DAG file of this package reads.
 
@@ -75,7 +75,7 @@ class WorkspaceDagBundle(BaseDagBundle):
             return
         with self.lock():
             store = self._workspace.record_store()
-            paths = [info.path for folder in (PIPELINES, ENDPOINTS) for info in store.list(folder)]
+            paths = [info.path for folder in FOLDERS for info in store.list(folder)]
             state = self._state()
             token = registry_token([self._workspace.locator, *paths])
             if state.get("token") == token and self.path.is_dir():

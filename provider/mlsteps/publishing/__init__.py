@@ -1,4 +1,4 @@
-"""Published pipelines, endpoints and schedules: what a workspace's registry has of pipelines, frozen as they were."""
+"""Published pipelines, endpoints and schedules: pipelines in a workspace's registry, frozen."""
 
 from mlsteps.publishing.pipeline_endpoint import PipelineEndpoint
 from mlsteps.publishing.publish import publish, publish_run

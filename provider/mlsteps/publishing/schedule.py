@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 
 class Schedule(ScheduleView):
-    """A schedule of a published pipeline. With the DAG bundle of published pipelines it is a DAG of Airflow.
+    """A schedule of a published pipeline; with the DAG bundle of published pipelines, a DAG of Airflow.
 
-    Made by :meth:`create`, found by :meth:`get` and :meth:`list`. What needs waiting for in SDK v1 is done when
-    a call returns, so ``wait_for_provisioning`` and ``wait_timeout`` change nothing.
+    Made by :meth:`create`, found by :meth:`get` and :meth:`list`. What needs waiting for in SDK v1 is done
+    when a call returns, so ``wait_for_provisioning`` and ``wait_timeout`` change nothing.
     (SDK v1: ``azureml.pipeline.core.Schedule``.)
     """
 
@@ -58,8 +58,8 @@ class Schedule(ScheduleView):
         :param pipeline_parameters: Values by name; the others have their defaults.
         :param datastore: Runs are started by files that are new there or were written, from now on.
         :param polling_interval: Minutes from one look to the next.
-        :param data_path_parameter_name: There is a run for each such file, and this DataPath parameter of it is
-            the file. Without it there is one run for all that changed from one look to the next.
+        :param data_path_parameter_name: There is a run for each such file, and this DataPath parameter of it
+            is the file. Without it there is one run for all that changed from one look to the next.
         :param path_on_datastore: The folder to look at, without folders in it. Default: the datastore's root.
         :raises UserErrorException: naming what is wrong.
         :raises WorkspaceException: there is no such pipeline.
@@ -234,7 +234,7 @@ class Schedule(ScheduleView):
                 after = replace(
                     after, **runs_when(None, *(old if new is None else new for new, old in pairs))
                 )
-            given = {
+            given: dict[str, Any] = {
                 "name": name,
                 "description": description,
                 "parameters": None if pipeline_parameters is None else dict(pipeline_parameters),

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import WorkspaceException
-from mlsteps.recurrence import ScheduleRecurrence
 from mlsteps.records import list_runs
 from mlsteps.records.schedules import ScheduleRecord, change_schedule, read_schedule
+from mlsteps.recurrence import ScheduleRecurrence
 from mlsteps.runs import Experiment, PipelineRun
 
 if TYPE_CHECKING:

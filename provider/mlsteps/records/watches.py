@@ -1,4 +1,4 @@
-"""Watches: what has been seen of a folder that schedules look at. Written by who acts on a change, and only then.
+"""Watches: what has been seen of a folder that schedules look at, written by who has acted on a change.
 
 So a change that was told to somebody who died is told again, and who is told twice finds out by its name.
 """

@@ -40,10 +40,10 @@ class ScheduleRecurrence:
 
     :param frequency: ``Minute``, ``Hour``, ``Day``, ``Week`` or ``Month``.
     :param interval: Every so many of them.
-    :param start_time: When it begins: a datetime without a time zone, or text as ``2026-01-31T06:30:00``. One
-        in the past is counted from. Default: at once.
-    :param time_zone: Of ``start_time`` and all times: a TimeZone, Windows' name of one, or an IANA name such as
-        ``Europe/Berlin``. Default: UTC.
+    :param start_time: When it begins: a datetime without a time zone, or text as ``2026-01-31T06:30:00``.
+        One in the past is counted from. Default: at once.
+    :param time_zone: Of ``start_time`` and all times: a TimeZone, Windows' name of one, or an IANA name such
+        as ``Europe/Berlin``. Default: UTC.
     :param hours: Hours of the day, 0 to 23, of ``Day`` and ``Week``.
     :param minutes: Minutes of these hours.
     :param week_days: English names, of ``Week``. Default: the weekday of the start.
@@ -170,7 +170,7 @@ class ScheduleRecurrence:
         return ScheduleRecurrence(**{name: fields.get(name) for name in _FIELDS})  # type: ignore[arg-type]
 
     def _start(self) -> datetime | None:
-        given = self.start_time
+        given: object = self.start_time
         if given is None:
             return None
         if isinstance(given, str):

@@ -62,10 +62,10 @@ def place_uri(workspace: Any, datastore: str | None, path: str) -> str:
 
     :param datastore: None is the default one.
     """
-    return data_uri(_workspace_name(workspace), datastore, path)
+    return data_uri(workspace_name(workspace), datastore, path)
 
 
-def _workspace_name(workspace: Any) -> str:
+def workspace_name(workspace: Any) -> str:
     """A workspace by a name that is the same wherever the DAG file is read.
 
     Not its folder, which in a versioned bundle is another one in each version.
