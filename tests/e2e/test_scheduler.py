@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from e2e.triggerers import another_triggerer, triggerers
 from mlsteps.cli.standalone import StandaloneAirflow
 from mlsteps.records import StepRecord, layout, read_step
 from mlsteps.workspace import Workspace
@@ -173,33 +171,6 @@ def test_runs_on_databricks_outlive_a_worker_and_a_triggerer(
     assert (of("waited_for").try_number, of("deferred").try_number) == (2, 1)
     for name in ("waited_for", "deferred"):
         assert Path(of(name).outputs[name]["url"]).read_text() == "done"
-
-
-def triggerers(airflow: StandaloneAirflow) -> list[int]:
-    """The processes of an Airflow's triggerer."""
-    mine = f"AIRFLOW_HOME={airflow.home}".encode()
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            words = (folder / "cmdline").read_bytes()
-            if b"triggerer" in words and mine in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    assert found
-    return found
-
-
-@contextmanager
-def another_triggerer(airflow: StandaloneAirflow) -> Iterator[None]:
-    command = [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"]
-    with airflow.log.open("ab") as log:
-        process = subprocess.Popen(
-            command, env=airflow._complete_environment(), stdout=log, stderr=log, start_new_session=True
-        )
-    try:
-        yield
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 def start_stubborn(airflow: StandaloneAirflow, meeting_point: Path) -> tuple[str, list[int]]:

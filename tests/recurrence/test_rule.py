@@ -70,7 +70,7 @@ def stepped(rule: Rule, begin: datetime, end: datetime) -> Iterator[datetime]:
             forward, by = moment, offset - before
         before = offset
         clock = local.replace(tzinfo=None, fold=0)
-        # What the clock shows now, unless it has shown it before; and what it left out when it was put forward.
+        # What the clock shows now, unless it has shown it before; and what it left out when put forward.
         readings = [clock] if local.fold == 0 else []
         if moment - forward < by:
             readings.append(clock - by)

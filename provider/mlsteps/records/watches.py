@@ -99,8 +99,10 @@ def _write(store: RecordStore, watch: str, number: int, seen: Mapping[str, str])
     folder = f"{WATCHES}/{watch}"
     if not store.create(f"{folder}/{number}.json", dump_json({"version": VERSION, "seen": dict(seen)})):
         return False
+    numbers = numbered_versions(store, folder)
     delete: Any = getattr(store, "delete", None)
-    for old in numbered_versions(store, folder):
-        if delete is not None and old <= number - _KEPT:
+    for old in numbers:
+        if delete is not None and old <= numbers[-1] - _KEPT:
             delete(f"{folder}/{old}.json")
-    return True
+    # Else it may be a number whose file was cleared away, and nobody will read it.
+    return numbers[-1] == number
