@@ -134,6 +134,37 @@ PUBLISHED_PIPELINE = {
     "submit": "workspace, experiment_name, pipeline_parameters=None, parent_run_id=None, "
     "continue_on_step_failure=None",
 }
+_CREATE_SCHEDULE = (
+    "experiment_name, recurrence=None, description=None, "
+    "pipeline_parameters=None, wait_for_provisioning=False, wait_timeout=3600, datastore=None, "
+    "polling_interval=5, data_path_parameter_name=None, continue_on_step_failure=None, "
+    "path_on_datastore=None, _workflow_provider=None, _service_endpoint=None"
+)
+SCHEDULE = {
+    "__init__": "workspace, id, name, description, pipeline_id, status, recurrence, datastore_name, "
+    "polling_interval, data_path_parameter_name, continue_on_step_failure, path_on_datastore, "
+    "_schedule_provider=None, pipeline_endpoint_id=None",
+    "create": f"workspace, name, pipeline_id, {_CREATE_SCHEDULE}",
+    "create_for_pipeline_endpoint": f"workspace, name, pipeline_endpoint_id, {_CREATE_SCHEDULE}",
+    "disable": "wait_for_provisioning=False, wait_timeout=3600",
+    "enable": "wait_for_provisioning=False, wait_timeout=3600",
+    "get": "workspace, id",
+    "get_all": "workspace, active_only=True, pipeline_id=None, pipeline_endpoint_id=None",
+    "get_last_pipeline_run": "",
+    "get_pipeline_runs": "",
+    "get_schedules_for_pipeline_endpoint_id": "workspace, pipeline_endpoint_id",
+    "get_schedules_for_pipeline_id": "workspace, pipeline_id",
+    "list": "workspace, active_only=True, pipeline_id=None, pipeline_endpoint_id=None",
+    "load_yaml": "workspace, filename",
+    "update": "name=None, description=None, recurrence=None, pipeline_parameters=None, status=None, "
+    "wait_for_provisioning=False, wait_timeout=3600, datastore=None, polling_interval=None, "
+    "data_path_parameter_name=None, continue_on_step_failure=None, path_on_datastore=None",
+}
+SCHEDULE_RECURRENCE = {
+    "__init__": "frequency, interval, start_time=None, time_zone=None, hours=None, minutes=None, "
+    "week_days=None, time_of_day=None",
+    "validate": "",
+}
 PIPELINE_ENDPOINT = {
     "__init__": "workspace, id, name, description, status, default_version, endpoint, "
     "pipeline_version_list, _pipeline_endpoint_provider=None, _published_pipeline_provider=None, "
@@ -244,6 +275,8 @@ EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.PipelineRun, PIPELINE_RUN),
     (mlsteps.PublishedPipeline, PUBLISHED_PIPELINE),
     (mlsteps.PipelineEndpoint, PIPELINE_ENDPOINT),
+    (mlsteps.Schedule, SCHEDULE),
+    (mlsteps.ScheduleRecurrence, SCHEDULE_RECURRENCE),
     (mlsteps.StepSequence, {"__init__": "steps=None"}),
     (mlsteps.RunConfiguration, RUN_CONFIGURATION),
     (mlsteps.Environment, ENVIRONMENT),

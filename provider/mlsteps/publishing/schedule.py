@@ -107,7 +107,7 @@ class Schedule(ScheduleView):
         )
 
     @staticmethod
-    def get(workspace: Workspace, id: str, _workflow_provider: Any = None) -> Schedule:
+    def get(workspace: Workspace, id: str) -> Schedule:
         """The schedule with this id.
 
         :raises WorkspaceException: the workspace has none.
@@ -151,7 +151,6 @@ class Schedule(ScheduleView):
         active_only: bool = True,
         pipeline_id: str | None = None,
         pipeline_endpoint_id: str | None = None,
-        _workflow_provider: Any = None,
     ) -> builtins.list[Schedule]:
         """The same as :meth:`list`, as SDK v1 called it earlier."""
         return Schedule.list(workspace, active_only, pipeline_id, pipeline_endpoint_id)
@@ -169,12 +168,7 @@ class Schedule(ScheduleView):
         return Schedule.list(workspace, active_only=False, pipeline_endpoint_id=pipeline_endpoint_id)
 
     @staticmethod
-    def load_yaml(
-        workspace: Workspace,
-        filename: str | os.PathLike[str],
-        _workflow_provider: Any = None,
-        _service_endpoint: str | None = None,
-    ) -> dict[str, Any]:
+    def load_yaml(workspace: Workspace, filename: str | os.PathLike[str]) -> dict[str, Any]:
         """Arguments of :meth:`create` from a YAML file in SDK v1's format.
 
         :raises UserErrorException: the file cannot be read, or a setting of it is unknown.
