@@ -14,9 +14,11 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlsteps import ScheduleRecurrence
+from mlsteps import Pipeline, ScheduleRecurrence
 from mlsteps.compat import empty_dag_bag
+from mlsteps.exceptions import UserErrorException
 from mlsteps.timetables import RecurrenceTimetable
+from steps.project import Project
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 HOUR = timedelta(hours=1)
@@ -145,6 +147,15 @@ def test_a_dag_of_a_file_keeps_it_in_the_database(tmp_path: Path, airflow_db: Pa
     assert again == declared
     assert hash(again) == hash(declared)
     assert again != RecurrenceTimetable(hourly())
+
+
+def test_a_pipeline_of_a_dag_file_has_a_recurrence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Project(tmp_path, monkeypatch)
+    pipeline = Pipeline(project.workspace, [project.step("only")])
+    dag = pipeline.to_dag("recurring_pipeline", schedule=ScheduleRecurrence("Day", 1, time_of_day="06:00"))
+    assert dag.timetable.description == "Every day at 06:00, from 2018-01-01 00:00, UTC"
+    with pytest.raises(UserErrorException, match="'interval'"):
+        pipeline.to_dag("wrong", schedule=ScheduleRecurrence("Day", 0))
 
 
 def test_manual_runs_are_of_their_moment() -> None:

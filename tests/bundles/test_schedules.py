@@ -168,6 +168,7 @@ def test_data_is_looked_at_by_a_dag_that_starts_runs(
     assert triggers[0] == triggers[1], "two would look at one place"
 
 
+@pytest.mark.smoke
 def test_the_database_has_one_trigger_for_all(
     project: Project, dags: Callable[[], dict[str, Any]], airflow_db: Path
 ) -> None:

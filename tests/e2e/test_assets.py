@@ -1,8 +1,10 @@
-"""Assets under a real scheduler: a DAG starts when a step of another really ran; OpenLineage hears of it."""
+"""Assets under a real scheduler: a DAG starts when a step of another really ran, or when a file arrives."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +13,13 @@ from urllib.parse import quote
 
 import pytest
 
+from e2e.arrivals import MINUTES, finished_runs, runs_of, schedule_arrivals, wait_until
+from e2e.triggerers import another_triggerer, triggerers
+from mlsteps import Datastore, Schedule, ScheduleRecurrence
 from mlsteps.cli.standalone import StandaloneAirflow
+from mlsteps.data.file_states import file_states
 from mlsteps.records import StepRecord, layout, read_step
+from mlsteps.records.watches import Watch, begin_watch, read_seen
 from mlsteps.workspace import Workspace
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -41,17 +48,50 @@ def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("airflow")
+
+
+@pytest.fixture(scope="module")
+def workspace(home: Path) -> Workspace:
+    """The embedded one, which needs no configuration."""
+    return Workspace(folder=home / "mlsteps")
+
+
+@pytest.fixture(scope="module")
+def arrivals(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Schedule:
+    return schedule_arrivals(workspace, tmp_path_factory.mktemp("arrivals"))
+
+
+@pytest.fixture(scope="module")
 def airflow(
-    tmp_path_factory: pytest.TempPathFactory, scripts: Path, events: Path, settings: dict[str, str]
+    home: Path, scripts: Path, events: Path, arrivals: Schedule, settings: dict[str, str]
 ) -> Iterator[StandaloneAirflow]:
     transport = {"type": "file", "log_file_path": str(events), "append": True}
+    bundles = [
+        {
+            "name": "dags-folder",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {},
+        },
+        {"name": "ml", "classpath": "mlsteps.bundles.WorkspaceDagBundle", "kwargs": {"refresh_interval": 5}},
+    ]
     environment = {
         **settings,
         "TRAIN": str(scripts),
         "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "AIRFLOW__TRIGGERER__TRIGGERER_HEALTH_CHECK_THRESHOLD": "10",
     }
-    with StandaloneAirflow(tmp_path_factory.mktemp("airflow"), DAGS, environment=environment) as running:
-        for dag_id in ("train", "train_green", "deploy", "deploy_green"):
+    with StandaloneAirflow(home, DAGS, environment=environment) as running:
+        for dag_id in (
+            "train",
+            "train_green",
+            "deploy",
+            "deploy_green",
+            "watch.arrivals",
+            "schedule.arrivals",
+        ):
             running.wait_for_dag(dag_id)
         yield running
 
@@ -117,6 +157,61 @@ def test_openlineage_hears_of_the_data_of_steps(
     assert prepared["outputs"][0]["namespace"] == read["namespace"]
     for data in (read, prepared["outputs"][0]):
         assert data["facets"]["symlinks"]["identifiers"][0]["name"] == "output/train/prepare.py/rows"
+
+
+def test_a_dropped_file_starts_one_run_whatever_dies(
+    airflow: StandaloneAirflow, workspace: Workspace, arrivals: Schedule
+) -> None:
+    store = Datastore(workspace, "workspaceblobstore").store
+    store.write("incoming/first.txt", b"1")
+    (run,) = finished_runs(airflow, "schedule.arrivals", 1)
+    assert (run["conf"], run["state"]) == ({"data": "workspaceblobstore/incoming/first.txt"}, "success")
+    (started,) = arrivals.get_pipeline_runs()
+    (step,) = started.get_steps()
+    assert step.get_stdout_log().strip() == "scheduled 1"
+    assert started.record.experiment == "from data"
+
+    records, watch = workspace.record_store(), Watch("workspaceblobstore", "incoming", MINUTES).id
+    before = read_seen(records, watch)
+    assert before is not None and "incoming/first.txt" in before
+    store.write("incoming/second.txt", b"2")
+    wait_until(lambda: len(runs_of(airflow, "watch.arrivals")) == 2, 30, "the change was not told")
+    for pid in triggerers(airflow):
+        os.kill(pid, signal.SIGKILL)
+    finished_runs(airflow, "watch.arrivals", 2)
+    begin_watch(records, watch, before)  # as if the worker had died, too, before it could note what it did
+    store.write("incoming/third.txt", b"3")
+    store.write("incoming/first.txt", b"again")
+    with another_triggerer(airflow):
+        finished_runs(airflow, "schedule.arrivals", 4)
+        wait_until(lambda: read_seen(records, watch) == file_states(store, "incoming"), 30, "not noted")
+        finished_runs(airflow, "watch.arrivals", 3)
+        found = finished_runs(airflow, "schedule.arrivals", 4)
+    files = sorted(run["conf"]["data"].rpartition("/")[2] for run in found)
+    assert files == ["first.txt", "first.txt", "second.txt", "third.txt"]
+    assert {run["state"] for run in found} == {"success"}
+
+
+def test_a_schedule_without_a_start_runs_at_once(
+    airflow: StandaloneAirflow, workspace: Workspace, arrivals: Schedule
+) -> None:
+    assert arrivals.pipeline_id is not None
+    hourly = Schedule.create(
+        workspace, "hourly", arrivals.pipeline_id, "by the clock", ScheduleRecurrence("Hour", 1)
+    )
+    airflow.wait_for_dag("schedule.hourly")
+    (run,) = finished_runs(airflow, "schedule.hourly", 1)
+    assert (run["run_type"], run["state"]) == ("scheduled", "success")
+    last = hourly.get_last_pipeline_run()
+    assert last is not None
+    assert (last.id, last.experiment.name, last.get_status()) == (
+        run["dag_run_id"],
+        "by the clock",
+        "Finished",
+    )
+    dag = airflow.get("/api/v2/dags/schedule.hourly")
+    assert dag["timetable_description"].startswith("Every hour, first at ")
+    assert dag["next_dagrun_run_after"] is not None
 
 
 def write(scripts: Path, name: str, text: str) -> None:

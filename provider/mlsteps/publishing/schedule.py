@@ -265,7 +265,7 @@ def _create(
         name=name,
         description=description or "",
         status=ACTIVE,
-        created=now,
+        created=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
         dag_id="",
         experiment_name=experiment_name,
         begun=now,

@@ -20,7 +20,7 @@ SCHEDULE_TAG = "schedule_id"
 
 
 class ScheduleView:
-    """The reading half of a :class:`~mlsteps.Schedule`."""
+    """The reading half of a :class:`~mlsteps.Schedule`. What it is, is read from the workspace by its id."""
 
     def __init__(
         self,
