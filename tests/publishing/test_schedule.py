@@ -19,6 +19,7 @@ from mlsteps import (
     PublishedPipeline,
     Schedule,
     ScheduleRecurrence,
+    Workspace,
 )
 from mlsteps.data.file_states import file_states
 from mlsteps.exceptions import PipelineParameterError, UserErrorException, WorkspaceException
@@ -223,6 +224,29 @@ def test_a_schedule_fits_its_pipeline(project: Project, published: PublishedPipe
     made.disable()
     with pytest.raises(UserErrorException, match="is disabled: enable"):
         made.enable()
+
+
+def test_a_schedule_whose_pipeline_or_datastore_is_of_no_use_can_be_disabled(
+    project: Project, published: PublishedPipeline
+) -> None:
+    def workspace(*datastores: str) -> Workspace:
+        lines = [f"  {name}: {{type: folder, path: {name}}}" for name in ("workspaceblobstore", *datastores)]
+        (project.folder / "workspace.yaml").write_text("\n".join(["datastores:", *lines, ""]))
+        return Workspace(folder=project.folder)
+
+    made = Schedule.create(workspace("arrivals"), "x", published.id, "e", datastore="arrivals")
+    published.disable()
+    again = Schedule.get(workspace(), made.id)
+    again.disable()
+    again.update(pipeline_parameters={"speed": 1})
+    with pytest.raises(UserErrorException, match="is disabled: enable"):
+        again.enable()
+    published.enable()
+    with pytest.raises(WorkspaceException, match="arrivals"):
+        again.enable()
+    with pytest.raises(PipelineParameterError, match="'speed'"):
+        Schedule.get(workspace("arrivals"), made.id).enable()
+    assert Schedule.get(workspace(), made.id).status == "Disabled"
 
 
 def test_changes_at_the_same_time_are_all_kept(project: Project, published: PublishedPipeline) -> None:

@@ -238,11 +238,10 @@ class Schedule(ScheduleView):
             after = replace(after, **{key: value for key, value in given.items() if value is not None})
             if after.active and not before.active:
                 after = replace(after, since=_now(), dag_id=_free_dag_id(self._workspace, after))
-            if after != before:
-                check_names(after.name, after.experiment_name)
+            check_names(after.name, after.experiment_name)
+            if after != before and after.active:  # what is wrong by now can still be disabled
                 after = check_pipeline(self._workspace, after)
-                if after.active:
-                    _begin(self._workspace, after)
+                _begin(self._workspace, after)
             return after
 
         self._change(change)

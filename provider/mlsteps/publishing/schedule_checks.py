@@ -93,7 +93,7 @@ def check_pipeline(workspace: Workspace, record: ScheduleRecord) -> ScheduleReco
         published, active = endpoint.get_pipeline(), endpoint.status == ACTIVE
     else:
         published, active = PublishedPipeline.get(workspace, str(record.pipeline_id)), True
-    if record.active and not (active and published.status == ACTIVE):
+    if not (active and published.status == ACTIVE):
         raise UserErrorException(f"Schedule {record.name!r}: {published!r} is disabled: enable() it.")
     if record.datastore_name is not None:
         _ = Datastore(workspace, record.datastore_name).store
