@@ -5,22 +5,17 @@ from __future__ import annotations
 import builtins
 import os
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
-from mlsteps.data import Datastore
-from mlsteps.data.file_states import file_states
 from mlsteps.exceptions import UserErrorException, WorkspaceException
-from mlsteps.publishing.dag_ids import SCHEDULE, dag_id_of
-from mlsteps.publishing.schedule_checks import check_names, check_pipeline, runs_when
+from mlsteps.publishing.schedule_changes import changed, create
+from mlsteps.publishing.schedule_checks import runs_when
 from mlsteps.publishing.schedule_view import ScheduleView
 from mlsteps.records.published_pipelines import ACTIVE, DISABLED
-from mlsteps.records.schedules import ScheduleRecord, create_schedule, list_schedules, read_schedule
-from mlsteps.records.watches import begin_watch
+from mlsteps.records.schedules import list_schedules, read_schedule
 
 if TYPE_CHECKING:
+    from mlsteps.data import Datastore
     from mlsteps.recurrence import ScheduleRecurrence
     from mlsteps.workspace import Workspace
 
@@ -64,15 +59,16 @@ class Schedule(ScheduleView):
         :raises UserErrorException: naming what is wrong.
         :raises WorkspaceException: there is no such pipeline.
         """
-        return _create(
+        when = runs_when(recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore)
+        return _created(
             workspace,
-            {"pipeline_id": pipeline_id},
             name,
             experiment_name,
-            description,
-            pipeline_parameters,
-            continue_on_step_failure,
-            runs_when(recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore),
+            description=description or "",
+            pipeline_id=pipeline_id,
+            parameters=dict(pipeline_parameters or {}),
+            continue_on_step_failure=continue_on_step_failure,
+            **when,
         )
 
     @staticmethod
@@ -95,15 +91,16 @@ class Schedule(ScheduleView):
         _service_endpoint: str | None = None,
     ) -> Schedule:
         """The same for an endpoint: it runs whatever is the default version when a run starts."""
-        return _create(
+        when = runs_when(recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore)
+        return _created(
             workspace,
-            {"pipeline_endpoint_id": pipeline_endpoint_id},
             name,
             experiment_name,
-            description,
-            pipeline_parameters,
-            continue_on_step_failure,
-            runs_when(recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore),
+            description=description or "",
+            pipeline_endpoint_id=pipeline_endpoint_id,
+            parameters=dict(pipeline_parameters or {}),
+            continue_on_step_failure=continue_on_step_failure,
+            **when,
         )
 
     @staticmethod
@@ -207,100 +204,16 @@ class Schedule(ScheduleView):
         :param status: ``Active`` or ``Disabled``.
         :raises UserErrorException: naming what is wrong.
         """
-        if status not in (None, ACTIVE, DISABLED):
-            raise UserErrorException(
-                f"Schedule.update: status is {ACTIVE!r} or {DISABLED!r}, got {status!r}."
-            )
+        given = {
+            "name": name,
+            "description": description,
+            "parameters": pipeline_parameters,
+            "status": status,
+            "continue_on_step_failure": continue_on_step_failure,
+        }
         looks = (datastore, polling_interval, data_path_parameter_name, path_on_datastore)
-
-        def change(before: ScheduleRecord) -> ScheduleRecord:
-            after = before
-            if recurrence is not None:
-                after = replace(after, **runs_when(recurrence, *looks), begun=_now(), since=_now())
-            elif any(given is not None for given in looks):
-                kept = (
-                    before.datastore_name,
-                    before.polling_interval,
-                    before.data_path_parameter_name,
-                    before.path_on_datastore,
-                )
-                pairs = zip(looks, kept, strict=True)
-                after = replace(
-                    after, **runs_when(None, *(old if new is None else new for new, old in pairs))
-                )
-            given: dict[str, Any] = {
-                "name": name,
-                "description": description,
-                "parameters": None if pipeline_parameters is None else dict(pipeline_parameters),
-                "status": status,
-                "continue_on_step_failure": continue_on_step_failure,
-            }
-            after = replace(after, **{key: value for key, value in given.items() if value is not None})
-            if after.active and not before.active:
-                after = replace(after, since=_now(), dag_id=_free_dag_id(self._workspace, after))
-            check_names(after.name, after.experiment_name)
-            if after != before and after.active:  # what is wrong by now can still be disabled
-                after = check_pipeline(self._workspace, after)
-                _begin(self._workspace, after)
-            return after
-
-        self._change(change)
+        self._change(lambda before: changed(self._workspace, before, given, recurrence, looks))
 
 
-def _create(
-    workspace: Workspace,
-    runs: Mapping[str, Any],
-    name: str,
-    experiment_name: str,
-    description: str | None,
-    parameters: Mapping[str, Any] | None,
-    continue_on_step_failure: bool | None,
-    when: Mapping[str, Any],
-) -> Schedule:
-    check_names(name, experiment_name)
-    now = _now()
-    record = ScheduleRecord(
-        id=str(uuid4()),
-        name=name,
-        description=description or "",
-        status=ACTIVE,
-        created=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
-        dag_id="",
-        experiment_name=experiment_name,
-        begun=now,
-        since=now,
-        parameters=dict(parameters or {}),
-        continue_on_step_failure=continue_on_step_failure,
-        **{**runs, **when},
-    )
-    record = check_pipeline(workspace, record)
-    record = replace(record, dag_id=_free_dag_id(workspace, record))
-    _begin(workspace, record)
-    create_schedule(workspace.record_store(), record)
-    return Schedule.get(workspace, record.id)
-
-
-def _begin(workspace: Workspace, record: ScheduleRecord) -> None:
-    """Count what is there now as seen, unless another schedule looks there already."""
-    watch, store = record.watch, workspace.record_store()
-    if watch is None:
-        return
-    for other in list_schedules(store):
-        if other.watch == watch and other.active:
-            return
-    begin_watch(store, watch.id, file_states(Datastore(workspace, watch.datastore).store, watch.path))
-
-
-def _free_dag_id(workspace: Workspace, record: ScheduleRecord) -> str:
-    """The id of a schedule's DAG. One that an active schedule has is nobody else's."""
-    taken = {
-        other.dag_id
-        for other in list_schedules(workspace.record_store())
-        if other.active and other.id != record.id
-    }
-    plain = record.dag_id or dag_id_of(SCHEDULE, record.name)
-    return plain if plain not in taken else dag_id_of(SCHEDULE, f"{record.name}--{record.id[:8]}")
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+def _created(workspace: Workspace, name: str, experiment_name: str, **fields: Any) -> Schedule:
+    return Schedule.get(workspace, create(workspace, name, experiment_name, fields).id)
