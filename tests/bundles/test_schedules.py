@@ -73,6 +73,7 @@ def test_a_schedule_is_a_dag_with_its_own_steps(
         DAILY,
         description="every night",
         pipeline_parameters={"rate": 0.25},
+        continue_on_step_failure=False,
     )
     found = dags()
     assert sorted(found) == ["published.train", "schedule.nightly"]

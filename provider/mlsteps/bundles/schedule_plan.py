@@ -97,8 +97,11 @@ def with_dag_ids(schedules: Iterable[ScheduleRecord]) -> Iterator[tuple[Schedule
 def plans(schedule: ScheduleRecord, dag_id: str) -> Iterator[tuple[str, SchedulePlan]]:
     """The DAGs of a schedule by their ids: what runs its pipeline, and what looks at data for it."""
     common = (schedule.id, schedule.experiment_name, schedule.begun, schedule.since)
-    yield dag_id, SchedulePlan(
-        *common, schedule.parameters, schedule.recurrence, go_on=schedule.continue_on_step_failure
+    yield (
+        dag_id,
+        SchedulePlan(
+            *common, schedule.parameters, schedule.recurrence, go_on=schedule.continue_on_step_failure
+        ),
     )
     if schedule.watch is not None:
         yield (

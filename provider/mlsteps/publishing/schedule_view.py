@@ -120,7 +120,7 @@ class ScheduleView:
 
     @property
     def continue_on_step_failure(self) -> bool | None:
-        """As it was given; Airflow always lets steps go on that do not depend on one that failed."""
+        """Whether steps go on that do not depend on one that failed; None is Airflow's rule: they do."""
         return self._record.continue_on_step_failure
 
     def get_pipeline_runs(self) -> builtins.list[PipelineRun]:
