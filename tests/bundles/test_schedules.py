@@ -24,6 +24,7 @@ from mlsteps.bundles import WorkspaceDagBundle
 from mlsteps.bundles.schedule_plan import with_dag_ids
 from mlsteps.bundles.watch_tasks import ChangedFiles, told_changes
 from mlsteps.compat import empty_dag_bag
+from mlsteps.records import cancel_reason
 from mlsteps.records.published_pipelines import ACTIVE, DISABLED
 from mlsteps.records.schedules import ScheduleRecord
 from mlsteps.timetables import RecurrenceTimetable
@@ -73,7 +74,6 @@ def test_a_schedule_is_a_dag_with_its_own_steps(
         DAILY,
         description="every night",
         pipeline_parameters={"rate": 0.25},
-        continue_on_step_failure=False,
     )
     found = dags()
     assert sorted(found) == ["published.train", "schedule.nightly"]
@@ -94,6 +94,17 @@ def test_a_schedule_is_a_dag_with_its_own_steps(
     assert run.get_tags()["schedule_id"] == made.id
     last = made.get_last_pipeline_run()
     assert last is not None and last.id == run.id
+
+
+@pytest.mark.parametrize("go_on", [False, None])
+def test_a_schedule_says_whether_other_steps_go_on(
+    project: Project, dags: Callable[[], dict[str, Any]], run_dag: Callable[..., Any], go_on: bool | None
+) -> None:
+    published = publish(project, "raise SystemExit(1)")
+    Schedule.create(project.workspace, "s", published.id, "e", DAILY, continue_on_step_failure=go_on)
+    done = run_dag(dags()["schedule.s"])
+    reason = cancel_reason(project.workspace.record_store(), "schedule.s", done.run_id)
+    assert reason == (None if go_on is None else "step 'only' failed")
 
 
 def test_a_schedule_follows_what_it_runs(project: Project, dags: Callable[[], dict[str, Any]]) -> None:
