@@ -309,6 +309,9 @@ def test_settings_make_the_same_target_again() -> None:
     }
     again = create_compute_target(described.pop("name"), described)
     assert repr(again) == repr(target)
+    by_connection = DockerCompute("d", engine_conn_id="gpu_engine").describe()
+    assert by_connection == {"type": "docker", "name": "d", "engine_conn_id": "gpu_engine"}
+    assert create_compute_target("d", by_connection).describe() == by_connection
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")

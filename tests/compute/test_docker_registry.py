@@ -67,6 +67,17 @@ def test_images_are_fetched_with_the_connections_password(
     )
 
 
+def test_the_usual_socket_is_signed_in_at_as_well(
+    tmp_path: Path, docker_engine: DockerEngine, connection: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from docker.utils import utils
+
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(utils, "DEFAULT_UNIX_SOCKET", docker_engine.url.replace("unix:", "http+unix:"))
+    target = DockerCompute("d", None, docker_engine.image, network_mode="none", docker_conn_id=connection)
+    assert Bench(tmp_path, target).run("pass").error is None
+
+
 def test_a_made_image_is_pushed_and_found_there_by_another_engine(
     tmp_path: Path, docker_engine: DockerEngine, image_registry: ImageRegistry, connection: str
 ) -> None:

@@ -28,8 +28,6 @@ from mlsteps.exceptions import ComputeTargetException
 from mlsteps.launcher.result import JobResult
 from servers.azurite import azurite, blob_store
 from servers.docker_engine import DockerEngine
-from servers.docker_image import IMAGE
-from servers.remote_engine import remote_engine
 
 __all__ = ["azurite"]
 
@@ -273,32 +271,6 @@ def test_an_engine_that_sees_the_workers_folders_is_found_out(containers: Make, 
     ok(made.run(f"import os; print(os.path.isdir({str(tmp_path / 'scratch')!r}))", outputs=()))
     assert made.printed() == "True"
     assert len(list((tmp_path / "environments/engines").iterdir())) == 1
-
-
-def test_an_engine_on_another_machine_is_found_out_and_gets_jobs_by_the_storage_account(
-    tmp_path: Path, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hidden = tmp_path / "worker"
-    hidden.mkdir()
-    with remote_engine(hidden) as remote:
-        for name in (
-            "REQUESTS_CA_BUNDLE",
-            "CURL_CA_BUNDLE",
-        ):  # they would be asked instead of the engine's own
-            monkeypatch.delenv(name, raising=False)
-        for name, value in remote.environment.items():
-            monkeypatch.setenv(name, value)
-        engine = DockerEngine(remote.url, IMAGE, True)
-        made = StagedContainers(hidden, azurite, engine, {"url": None, "shared_disk": None})
-        ok(copy(made.bench, made.store))
-        assert made.store.read("made/target.txt") == b"ABC"
-        told = "The Docker engine does not see this worker's folders: data goes by a storage account."
-        assert ("mlsteps", told) in made.bench.lines
-        with pytest.raises(ComputeTargetException, match="Azure Blob datastore.*set shared_disk: true"):
-            made.run("pass", outputs=())
-        made = StagedContainers(hidden, azurite, engine, {"shared_disk": True})
-        with pytest.raises(ComputeTargetException, match="does not see this worker's folders.*shared_disk"):
-            made.run("pass")
 
 
 def test_where_data_cannot_go_by_a_storage_account_it_is_said(containers: Make) -> None:

@@ -21,11 +21,29 @@ class RemoteEngine:
     """Where it is.
 
     :param url: By TCP.
-    :param environment: What Docker's clients find it by.
+    :param certificates: The folder of its certificates; the signer of another engine's is ``other.pem``.
+    :param hidden: The folder of ours that it does not see.
     """
 
     url: str
-    environment: Mapping[str, str]
+    certificates: Path
+    hidden: Path
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What Docker's clients find it by."""
+        found = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(self.certificates)}
+        return {"DOCKER_HOST": self.url, **found}
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def certificates_extra(self) -> dict[str, str]:
+        """The extra of a connection to it."""
+        names = {"ca_cert": "ca.pem", "client_cert": "cert.pem", "client_key": "key.pem"}
+        return {key: str(self.certificates / name) for key, name in names.items()}
 
 
 @contextmanager
@@ -51,8 +69,7 @@ def remote_engine(hidden: Path) -> Iterator[RemoteEngine]:
                 [kill, signal, *hide, *command], folder / "log", lambda: docker_engine._answers(local)
             ):
                 docker_engine.load_image(local)
-                certificates = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(folder)}
-                yield RemoteEngine(address, {"DOCKER_HOST": address, **certificates})
+                yield RemoteEngine(address, folder, hidden)
         finally:
             docker_engine._remove(folder)
     except ServerMissing as missing:
@@ -60,12 +77,13 @@ def remote_engine(hidden: Path) -> Iterator[RemoteEngine]:
 
 
 def _make_certificates(folder: Path) -> None:
-    """One that signs, and one for both sides that it has signed."""
+    """One that signs, one for both sides that it has signed, and one that signs elsewhere."""
     new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     new += ["-nodes", "-days", "1"]
     signer = ["-keyout", "ca-key.pem", "-out", "ca.pem", "-subj", "/CN=authority"]
     signed = ["-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=engine", "-CA", "ca.pem"]
     signed += ["-CAkey", "ca-key.pem", "-addext", "subjectAltName=IP:127.0.0.1"]
     signed += ["-addext", "basicConstraints=critical,CA:FALSE"]
-    for arguments in (signer, signed):
+    other = ["-keyout", "other-key.pem", "-out", "other.pem", "-subj", "/CN=other"]
+    for arguments in (signer, signed, other):
         subprocess.run([*new, *arguments], cwd=folder, check=True, capture_output=True)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from mlsteps.environment.redaction import redact
 from mlsteps.exceptions import MlstepsException
@@ -11,42 +13,73 @@ from mlsteps.exceptions import MlstepsException
 if TYPE_CHECKING:
     from docker import DockerClient
 
+    from mlsteps.environment.docker_tls import EngineTls
 
-def docker_client(url: str | None, timeout: int, what: str, error: type[MlstepsException]) -> DockerClient:
+_USUAL = "unix://"
+
+
+@dataclass(frozen=True)
+class EngineAddress:
+    """Where an engine is, and who told.
+
+    Args:
+        url: ``None`` for ``DOCKER_HOST`` or the usual socket.
+        tls: certificates; without a connection those of ``DOCKER_CERT_PATH`` are looked for.
+        connection: the id of Airflow's connection that says so.
+    """
+
+    url: str | None = None
+    tls: EngineTls | None = field(default=None, repr=False)
+    connection: str | None = None
+
+    def for_sdk(self) -> Mapping[str, Any]:
+        """``base_url``, and ``tls`` if there is one, as Docker's SDK and Airflow's hook take them."""
+        if self.connection is not None:
+            return {"base_url": self.url, **({"tls": self.tls} if self.tls is not None else {})}
+        from docker.utils import kwargs_from_env
+
+        if self.url and not self.url.startswith("tcp://"):
+            return {"base_url": self.url}
+        # With the certificates that DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say.
+        found = kwargs_from_env({**os.environ, "DOCKER_HOST": self.url} if self.url else None)
+        url = found.get("base_url") or _USUAL
+        if "tls" not in found or not url.startswith(("tcp://", "https://")):
+            return {"base_url": url}
+        from mlsteps.environment.docker_tls import EngineTls
+
+        return {"base_url": url, "tls": EngineTls.like(found["tls"])}
+
+    def __str__(self) -> str:
+        where = redact(self.url) if self.url else "DOCKER_HOST, or the usual socket"
+        return f"{where} (connection {self.connection!r})" if self.connection else where
+
+
+def docker_client(
+    address: EngineAddress, timeout: int, what: str, error: type[MlstepsException]
+) -> DockerClient:
     """A client of an engine that answers. Whoever asked closes it.
 
     Args:
-        url: the engine; ``None`` for ``DOCKER_HOST`` or the usual socket.
+        address: where the engine is.
         timeout: seconds without any news from the engine.
         what: whom it is for, as the beginning of an error's text.
         error: raised where Docker's SDK is missing, or no engine answers.
     """
     try:
-        import docker  # noqa: F401
+        import docker
     except ImportError:
         raise error(
             f"{what}: Docker's SDK is not installed: pip install 'airflow-provider-mlsteps[docker]'"
         ) from None
     client = None
     try:
-        client = _client(url, timeout)
+        client = docker.DockerClient(timeout=timeout, **address.for_sdk())
         client.ping()
     except Exception as problem:  # the SDK lets errors of requests and urllib3 through
         if client is not None:
             client.close()
-        where = redact(url) if url else "DOCKER_HOST, or the usual socket"
+        mend = "correct the connection" if address.connection else "set url to another one"
         raise error(
-            f"{what}: no Docker engine answers at {where}: {redact(str(problem))}. Start it, or set url to "
-            f"another one."
+            f"{what}: no Docker engine answers at {address}: {redact(str(problem))}. Start it, or {mend}."
         ) from None
     return client
-
-
-def _client(url: str | None, timeout: int) -> DockerClient:
-    import docker
-
-    if url and not url.startswith("tcp://"):
-        return docker.DockerClient(url, timeout=timeout)
-    # With the certificates that DOCKER_TLS_VERIFY and DOCKER_CERT_PATH say.
-    environment = {**os.environ, "DOCKER_HOST": url} if url else None
-    return docker.from_env(timeout=timeout, environment=environment)

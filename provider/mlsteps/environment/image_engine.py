@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from mlsteps.environment.docker_client import docker_client
+from mlsteps.environment.docker_client import EngineAddress, docker_client
 from mlsteps.environment.image_probe import ImageFacts, image_facts
 from mlsteps.environment.installer import LAST_LINES
 from mlsteps.environment.redaction import redact
@@ -73,8 +73,9 @@ class ImageEngine:
         """
         if self._client is None:
             if isinstance(self._given, str) or self._given is None:
+                address = EngineAddress(self._given)
                 self._client = docker_client(
-                    self._given, _ANSWER_SECONDS, "Images cannot be made", EnvironmentBuildError
+                    address, _ANSWER_SECONDS, "Images cannot be made", EnvironmentBuildError
                 )
                 self._client.api.timeout = self._timeout
             else:

@@ -56,6 +56,8 @@ class DockerCompute(ComputeTarget):
         mounted. Default: found out. ``False`` lets data go straight between
         the storage account and the container also where they could be.
     :param max_hours: How long a job may last for which nothing is mounted; at most 160.
+    :param engine_conn_id: In place of ``url``, Airflow's connection that has the engine's address and the
+        paths of certificates. Looked up when a job starts.
     :raises ComputeTargetException: a setting is unusable.
     """
 
@@ -81,6 +83,7 @@ class DockerCompute(ComputeTarget):
         input_cache_gb: float = DEFAULT_GIGABYTES,
         shared_disk: bool | None = None,
         max_hours: float = DEFAULT_HOURS,
+        engine_conn_id: str | None = None,
     ) -> None:
         super().__init__(name)
         where = f"Compute target {name!r}"
@@ -94,7 +97,14 @@ class DockerCompute(ComputeTarget):
             raise ComputeTargetException(
                 f"{where}: max_hours is a number above 0 and at most {_MOST_HOURS}, got {max_hours!r}."
             )
+        if not isinstance(engine_conn_id, (str, type(None))):
+            raise ComputeTargetException(
+                f"{where}: engine_conn_id is the id of an Airflow connection, got {engine_conn_id!r}."
+            )
+        if engine_conn_id is not None and url is not None:
+            raise ComputeTargetException(f"{where}: url and engine_conn_id both say where the engine is.")
         self.url = url
+        self.engine_conn_id = engine_conn_id
         self.base_image = base_image
         self.packages = checked_packages(where, packages)
         self.docker_conn_id = docker_conn_id
@@ -113,6 +123,7 @@ class DockerCompute(ComputeTarget):
         """Name and settings, for records."""
         settings = {
             "url": self.url,
+            "engine_conn_id": self.engine_conn_id,
             "base_image": self.base_image,
             "packages": list(self.packages) or None,
             "docker_conn_id": self.docker_conn_id,
@@ -137,10 +148,11 @@ class DockerCompute(ComputeTarget):
         See :meth:`ComputeTarget.environment_identity`. Asks the engine, which may have to fetch the image.
         """
         from mlsteps.compute.docker.engine import connected
+        from mlsteps.compute.docker.engine_connection import address_of
         from mlsteps.environment import EnvironmentKind, environment_identity, lock_for
 
         plan = with_packages(plan, self.packages)
-        with connected(self.name, self.url) as engine:
+        with connected(self.name, address_of(self.name, self.url, self.engine_conn_id)) as engine:
             base = self._builder(folder, engine).base(plan)
         lock = lock_for(plan, locks, image_python=base.minor)
         if plan.kind in (EnvironmentKind.WORKER, EnvironmentKind.INTERPRETER):
@@ -151,12 +163,14 @@ class DockerCompute(ComputeTarget):
     def run(self, job: StepJob, watcher: JobWatcher) -> JobOutcome:
         """Run a job in a container of its own; see :meth:`ComputeTarget.run`."""
         from mlsteps.compute.docker.engine import connected, sign_in
+        from mlsteps.compute.docker.engine_connection import address_of
         from mlsteps.compute.docker.engine_job import EngineJob
         from mlsteps.environment import plan_environment
 
         plan = with_packages(plan_environment(job.run_configuration), self.packages)
-        with connected(self.name, self.url) as engine:
-            sign_in(engine, self.name, self.url, self.docker_conn_id)
+        address = address_of(self.name, self.url, self.engine_conn_id)
+        with connected(self.name, address) as engine:
+            sign_in(engine, self.name, address, self.docker_conn_id)
             with watcher.phase("environment"):
                 image = self._image(plan, job, watcher, engine)
             run = EngineJob(self, engine, job, watcher, plan, image)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mlsteps.environment.docker_client import docker_client
+from mlsteps.environment.docker_client import EngineAddress, docker_client
 from mlsteps.environment.redaction import redact
 from mlsteps.exceptions import ComputeTargetException
 
@@ -20,36 +20,33 @@ _SECONDS = 60
 
 
 @contextmanager
-def connected(name: str, url: str | None) -> Iterator[DockerClient]:
+def connected(name: str, address: EngineAddress) -> Iterator[DockerClient]:
     """A client of an engine.
 
     :param name: Of the compute target, for errors.
-    :param url: The engine; None for ``DOCKER_HOST`` or the usual socket.
     :raises ComputeTargetException: Docker's SDK is missing, or no engine answers.
     """
-    client = docker_client(url, _SECONDS, f"Compute target {name!r}", ComputeTargetException)
+    client = docker_client(address, _SECONDS, f"Compute target {name!r}", ComputeTargetException)
     try:
         yield client
     finally:
         client.close()
 
 
-def sign_in(client: DockerClient, name: str, url: str | None, docker_conn_id: str | None) -> None:
+def sign_in(client: DockerClient, name: str, address: EngineAddress, docker_conn_id: str | None) -> None:
     """Let Airflow's hook sign in to a registry, so that a wrong password is told of before anything is made.
 
+    :param address: Of the client's engine.
     :raises ComputeTargetException: there is no such connection, or the registry refuses it.
     """
     if docker_conn_id is None:
         return
     from airflow.providers.docker.hooks.docker import DockerHook
-    from docker.utils import kwargs_from_env
 
-    plain, named = client.api, kwargs_from_env()
-    engine = url or named.get("base_url") or plain.base_url
-    tls = named.get("tls") if engine.startswith("tcp://") else None
+    plain = client.api
     try:
         client.api = DockerHook(
-            docker_conn_id=docker_conn_id, base_url=engine, tls=tls, timeout=_SECONDS
+            docker_conn_id=docker_conn_id, timeout=_SECONDS, **address.for_sdk()
         ).get_conn()
     except Exception as error:  # of Airflow, of the hook, of Docker's SDK
         raise ComputeTargetException(

@@ -89,6 +89,7 @@ def _named(target: KubernetesCompute, plan: EnvironmentPlan) -> str:
 def _builder(target: KubernetesCompute, folder: Path) -> Iterator[ImageBuilder]:
     from mlsteps.compute.docker.engine import connected, registry_login
     from mlsteps.environment import ImageBuilder
+    from mlsteps.environment.docker_client import EngineAddress
 
     if target.push_to is None:
         raise ComputeTargetException(
@@ -96,7 +97,7 @@ def _builder(target: KubernetesCompute, folder: Path) -> Iterator[ImageBuilder]:
             f"push_to to a repository that the nodes can pull from (and docker_url to an engine that makes "
             f"it), or name an image that has the packages."
         )
-    with connected(target.name, target.docker_url) as engine:
+    with connected(target.name, EngineAddress(target.docker_url)) as engine:
         yield ImageBuilder(
             engine,
             folder,
