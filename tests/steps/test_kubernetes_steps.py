@@ -17,8 +17,9 @@ from mlsteps.cli.azurite import Azurite
 from mlsteps.compat import TaskDeferralError, TaskDeferralTimeout
 from mlsteps.local_airflow import FinishedRun
 from mlsteps.steps.base import PipelineStep
-from mlsteps.triggers import claimed
+from mlsteps.triggers import claimed, pod_lines
 from mlsteps.triggers.claimed import ClaimedTrigger
+from mlsteps.triggers.pods import PodTrigger
 from servers.azurite import azurite, blob_store
 from servers.docker_engine import DockerEngine
 from servers.kubernetes_double import KubernetesDouble, kubernetes_double
@@ -71,7 +72,9 @@ def run(project: Project, word: str) -> FinishedRun:
         open(os.path.join(sys.argv[2], "t"), "w").write(text * 2)
         from mlsteps.run import Run
         Run.get_context().log("length", len(text))
-        print("told", text)
+        print("told", text, flush=True)
+        import time
+        time.sleep(1)
         """,
         arguments=[made, told],
         inputs=[made],
@@ -88,11 +91,15 @@ def all_gone(cluster: KubernetesDouble) -> None:
 
 
 def test_steps_run_in_pods_and_unchanged_ones_are_reused(
-    project: Project, cluster: KubernetesDouble, azurite: Azurite
+    project: Project, cluster: KubernetesDouble, azurite: Azurite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    live: list[str] = []
+    monkeypatch.setattr(pod_lines, "_SECONDS", 0.2)
+    monkeypatch.setattr(PodTrigger, "_tell", lambda _, line: live.append(line))
     finished = run(project, "abc")
     assert not finished.failed, finished
     assert len(cluster.created) == 2
+    assert live.count("told abc") == 1
     all_gone(cluster)
     record = project.record(finished, "tell")
     assert record.state == "ran"

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from mlsteps.reuse.claim import Claims
 from mlsteps.reuse.handed_on import HandedOn
-from mlsteps.triggers.clearing import clear_staged
+from mlsteps.triggers.clearing import clear_staged, staging_area
 from mlsteps.triggers.threads import in_thread
 from mlsteps.workspace import Workspace
 
@@ -113,8 +113,14 @@ class ClaimedTrigger(BaseTrigger):
             made: BaseTrigger = getattr(import_module(module), name)(**self.settings)
             if getattr(self, "task_instance", None) is not None:
                 made.task_instance = self.task_instance
+            if self.staged is not None and hasattr(made, "find_area"):
+                made.find_area = self._area
             self._inner = made
         return self._inner
+
+    def _area(self) -> Any:
+        assert self.staged is not None
+        return staging_area(Workspace.from_locator(self.workspace), self.staged)
 
     async def _give_signs(self) -> None:
         handed_on: HandedOn | None = None

@@ -27,9 +27,16 @@ def clear_staged(workspace: Workspace, staged: Mapping[str, str]) -> None:
         target = DatabricksCompute(databricks_conn_id=staged["databricks_conn_id"])
         delete_secrets(Databricks(target), staged)
         return
+    area = staging_area(workspace, staged)
+    if area is not None:
+        area.delete()
+
+
+def staging_area(workspace: Workspace, staged: Mapping[str, str]) -> StagingArea | None:
+    """The staging area that is meant; None if the workspace has no store on its account any more."""
     for name, described in workspace.config.datastores.items():
         if described.kind == "azure_blob":
             store = Datastore(workspace, name).store
             if isinstance(store, AzureBlobStore) and store.url("") == staged["home"]:
-                StagingArea(store, staged["name"]).delete()
-                return
+                return StagingArea(store, staged["name"])
+    return None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.compute.job import JobWatcher
 from mlsteps.compute.kubernetes.cluster import Cluster
 from mlsteps.compute.kubernetes.diagnosis import has_begun, has_ended, is_lost, why_it_does_not_start
+from mlsteps.compute.kubernetes.log_position import LogPosition
 from mlsteps.compute.kubernetes.pod_log import PodLog
 from mlsteps.compute.local_process import supervisor_is_gone
 from mlsteps.launcher.result import JobResult
@@ -30,10 +31,14 @@ class FollowedPod:
 
     :param report: What its job reports.
     :param patience: Seconds that it may take to start.
+    :param position: How far its log was told before, by a triggerer.
     """
 
-    def __init__(self, cluster: Cluster, name: str, report: Report, patience: float) -> None:
+    def __init__(
+        self, cluster: Cluster, name: str, report: Report, patience: float, position: LogPosition
+    ) -> None:
         self._cluster, self._name, self._report = cluster, name, report
+        self._position, self._told_before = position, position.lines
         self._patience = patience
         self._asked: float | None = None
         self._wake = threading.Event()
@@ -43,7 +48,7 @@ class FollowedPod:
 
         :raises ComputeTargetException: the cluster cannot be asked any more.
         """
-        log = PodLog(self._cluster, self._name, watcher)
+        log = PodLog(self._cluster, self._name, watcher, self._position)
         follows = False
         told, began = 0.0, time.monotonic()
         watcher.stop_with(self._ask)
@@ -74,8 +79,8 @@ class FollowedPod:
                 self._wake.clear()
         finally:
             watcher.stop_with(None)
-        lines = log.finish(0.3 if watcher.stopped else _LOG_SECONDS) if follows else 0
-        if not lines and not watcher.stopped:
+        there = log.finish(0.3 if watcher.stopped else _LOG_SECONDS) if follows else False
+        if not there and not watcher.stopped:
             self._tell_what_was_kept(watcher)
         return pod, None
 
@@ -92,6 +97,9 @@ class FollowedPod:
 
     def _tell_what_was_kept(self, watcher: JobWatcher) -> None:
         """What the script printed, as the launcher sent it: the cluster has no log of a pod that is gone."""
+        if self._told_before:
+            watcher.on_line("kubernetes", "The pod's log is gone: the record has what it printed last.")
+            return
         for stream in ("stdout", "stderr"):
             for line in self._report.printed(stream):
                 watcher.on_line(stream, line)

@@ -12,6 +12,7 @@ from mlsteps.compute.kubernetes.cluster import Cluster, connected
 from mlsteps.compute.kubernetes.diagnosis import how_it_ended
 from mlsteps.compute.kubernetes.following import FollowedPod
 from mlsteps.compute.kubernetes.images import PodImage, image_for
+from mlsteps.compute.kubernetes.log_position import LogPosition
 from mlsteps.compute.kubernetes.pod_spec import (
     ROOT,
     STEP_LABEL,
@@ -19,7 +20,7 @@ from mlsteps.compute.kubernetes.pod_spec import (
     operator_for,
     pod_name,
 )
-from mlsteps.compute.kubernetes.waiting import suspended
+from mlsteps.compute.kubernetes.waiting import is_masked, suspended
 from mlsteps.compute.placement import describe_environment, explain
 from mlsteps.compute.staged import StagedJob, StagingArea
 from mlsteps.compute.staged.area import LONGEST_SIGNATURE, home_of, step_label
@@ -53,7 +54,7 @@ def run_in_pod(target: KubernetesCompute, job: StepJob, watcher: JobWatcher) -> 
             if not job.resumed and (area.make(run.step) or not run.was_started):
                 run.start()
                 if target.deferrable and not watcher.stopped:
-                    raise suspended(target, cluster, run.name, area)
+                    raise suspended(target, cluster, run.name, area, run.holds_secrets)
             return run.finish()
         except JobSuspended:
             raise
@@ -94,6 +95,16 @@ class _PodRun:
         """Whether an earlier call, in whatever process, came to the point of creating the pod."""
         return self._area.store.stat(_STARTED) is not None
 
+    @property
+    def holds_secrets(self) -> bool:
+        """Whether the script is given what Airflow masks in logs: then it may print it.
+
+        That it is to be masked only a worker knows, who has rendered the step's templates.
+        """
+        layout = self._layout(self._target.python)
+        given = (*layout.environment.values(), *layout.command, layout.context())
+        return any(is_masked(text) for text in given)
+
     def start(self) -> None:
         """Stage the job and create its pod."""
         self._sweep()
@@ -126,7 +137,9 @@ class _PodRun:
         """Stay with the pod, should it still run, and publish what came of it; nothing is left of it then."""
         started: Mapping[str, Any] = json.loads(self._area.store.read(_STARTED))
         staged = self._staged(started["python"])
-        followed = FollowedPod(self._cluster, self.name, staged.report, self._target.startup_minutes * 60)
+        position = LogPosition.noted(self._area.store)
+        patience = self._target.startup_minutes * 60
+        followed = FollowedPod(self._cluster, self.name, staged.report, patience, position)
         with self._watcher.phase("script"):
             pod, problem = followed.follow(self._watcher)
         result = problem or how_it_ended(
@@ -153,9 +166,12 @@ class _PodRun:
                 self._cluster.delete(self.name)
         self._area.delete()
 
-    def _staged(self, python: str) -> StagedJob:
+    def _layout(self, python: str) -> Layout:
         folders = [volume.shared for volume in self._target.claimed_volumes]
-        layout = Layout(self._job, ROOT, python, self._plan.environment_variables, folders)
+        return Layout(self._job, ROOT, python, self._plan.environment_variables, folders)
+
+    def _staged(self, python: str) -> StagedJob:
+        layout = self._layout(python)
         seconds = self._seconds + self._target.startup_minutes * 60 + _SLACK
         return StagedJob(self._job, layout, self._area, min(seconds, LONGEST_SIGNATURE))
 

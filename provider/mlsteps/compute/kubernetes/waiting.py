@@ -18,10 +18,23 @@ _POLL_SECONDS = 2.0
 _TRIGGER = "mlsteps.triggers.pods.PodTrigger"
 
 
-def suspended(target: KubernetesCompute, cluster: Cluster, name: str, area: StagingArea) -> JobSuspended:
+def is_masked(text: str) -> bool:
+    """Whether Airflow would mask something of a text in logs of this process; yes where that is not known."""
+    try:
+        from airflow.providers.common.compat.sdk import redact
+    except ImportError:
+        return True
+    return bool(redact(text) != text)
+
+
+def suspended(
+    target: KubernetesCompute, cluster: Cluster, name: str, area: StagingArea, secretive: bool
+) -> JobSuspended:
     """What to raise, so that no worker waits for a pod.
 
     The triggerer looks up the connection itself: no credential is kept with the trigger.
+
+    :param secretive: Whether the triggerer must not tell what the pod prints.
     """
     from airflow.providers.cncf.kubernetes.triggers.pod import KubernetesPodTrigger
 
@@ -45,7 +58,7 @@ def suspended(target: KubernetesCompute, cluster: Cluster, name: str, area: Stag
     settings["trigger_start_time"] = now.isoformat()  # nobody reads it, and this is JSON
     return JobSuspended(
         _TRIGGER,
-        settings,
+        {**settings, "tells": not secretive},
         f"The pod {name} runs in namespace {cluster.namespace}.",
         {"home": area.home, "name": area.name},
     )
