@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,9 +61,10 @@ class SshServer:
 
 
 @contextmanager
-def ssh_server() -> Iterator[SshServer]:
+def ssh_server(variables: Mapping[str, str] | None = None) -> Iterator[SshServer]:
     """A server with keys of its own.
 
+    :param variables: What programs find there in their environment.
     :raises ServerMissing: it cannot be had here.
     """
     sshd = find_or_install(_find, "openssh-server")
@@ -78,17 +79,21 @@ def ssh_server() -> Iterator[SshServer]:
                 raise ServerMissing(f"ssh-keygen does not run: {error}") from None
         shutil.copyfile(folder / "user_key.pub", folder / "authorized_keys")
         port = free_port()
-        (folder / "config").write_text(_CONFIG.format(port=port, folder=folder, variables=_variables()))
+        (folder / "config").write_text(
+            _CONFIG.format(port=port, folder=folder, variables=_variables(variables or {}))
+        )
         command = [str(sshd), "-D", "-e", "-f", str(folder / "config")]
         with running(command, folder / "log", lambda: _answers(port)):
             yield SshServer(port, folder)
 
 
-def _variables() -> str:
+def _variables(more: Mapping[str, str]) -> str:
     """What a user's shell would set there: a language, and what this machine's installers need."""
     own = ("SSL_CERT", "PIP_", "UV_", "HTTP", "http", "NO_PROXY", "no_proxy", "REQUESTS_CA", "CURL_CA")
     found = {name: value for name, value in installer_variables(False).items() if name.startswith(own)}
-    return " ".join(f'"{name}={value}"' for name, value in {"LANG": "C.UTF-8", **found}.items() if value)
+    return " ".join(
+        f'"{name}={value}"' for name, value in {"LANG": "C.UTF-8", **found, **more}.items() if value
+    )
 
 
 def _find() -> Path | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from mlsteps.environment.docker_client import EngineAddress, docker_client
+from mlsteps.environment.docker_client import EngineAddress, docker_client, keep_programs
 from mlsteps.environment.redaction import redact
 from mlsteps.exceptions import ComputeTargetException
 
@@ -48,6 +48,7 @@ def sign_in(client: DockerClient, name: str, address: EngineAddress, docker_conn
         client.api = DockerHook(
             docker_conn_id=docker_conn_id, timeout=_SECONDS, **address.for_sdk()
         ).get_conn()
+        keep_programs(client.api)
     except Exception as error:  # of Airflow, of the hook, of Docker's SDK
         raise ComputeTargetException(
             f"Compute target {name!r}: signing in by connection {docker_conn_id!r} failed: "
