@@ -193,6 +193,62 @@ def test_a_stop_while_outputs_are_sent_ends_the_job_in_time(proxied: Proxied) ->
     jobs.check_next()
 
 
+@pytest.mark.parametrize(
+    ("fault", "moments"),
+    [
+        ("killed", ["GET /data/a.txt", "PUT /outputs/"]),
+        ("marked failed", ["GET /data/a.txt"]),
+    ],
+)
+def test_what_befalls_a_container_while_it_fetches_or_sends_data_fails_the_try_and_is_told(
+    proxied: Proxied, fault: str, moments: list[str]
+) -> None:
+    jobs, proxy = proxied.jobs, proxied.proxy
+    jobs.store.write("data/a.txt", b"abc")
+    wanted, began = "", 0.0
+
+    def at_that_moment(number: int, line: str) -> Any:
+        nonlocal wanted, began
+        if not wanted or not all(word in line for word in wanted.split()):
+            return None
+        wanted, began = "", time.monotonic()
+        if fault == "killed":
+            with jobs.engine.client() as client:
+                client.containers.get(jobs.containers()[0]).kill()
+        else:
+            jobs.bench.watcher.stop()
+        return "stall"
+
+    proxy.fault, proxy.stalls = at_that_moment, 20
+    for moment in moments:
+        wanted = moment
+        outcome = jobs.run(UPLOADS, "first", inputs=(jobs.reads("data", "data/a.txt"),))
+        told = "The script was stopped because its task was."
+        assert outcome.error == (OUTSIDE.format("killed") if fault == "killed" else told)
+        assert outcome.manifests == {} and time.monotonic() - began < 5
+        assert jobs.store.stat("made/first") is None
+    jobs.check_next()
+
+
+def test_a_store_that_is_away_while_data_is_fetched_or_published_is_waited_for(proxied: Proxied) -> None:
+    jobs, proxy = proxied.jobs, proxied.proxy
+    jobs.store.write("data/a.txt", b"abc")
+    away = {"GET /data/a.txt": 3, "PUT /made/first": 3}
+
+    def fault(number: int, line: str) -> Any:
+        for moment, left in away.items():
+            if left and all(word in line for word in moment.split()):
+                away[moment] -= 1
+                return "reset before"
+        return None
+
+    proxy.fault = fault
+    outcome = jobs.run(UPLOADS, "first", inputs=(jobs.reads("data", "data/a.txt"),))
+    assert outcome.error is None and set(away.values()) == {0}
+    assert jobs.store.read("made/first") == b"whole"
+    jobs.check_next()
+
+
 def test_a_stop_while_the_store_says_nothing_ends_the_job_in_time(proxied: Proxied) -> None:
     jobs, proxy = proxied.jobs, proxied.proxy
     end = jobs.begin(SLOW, step="step")

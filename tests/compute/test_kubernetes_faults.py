@@ -10,20 +10,22 @@ import asyncio
 import json
 import time
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 
-from compute.jobs import ok, wait_for
+from compute.jobs import Bench, ok, wait_for
 from compute.pods import Make, Pods, cluster, pods, run_beside
+from mlsteps.cli.azurite import Azurite
 from mlsteps.compute import JobSuspended, JobWatcher
 from mlsteps.compute.kubernetes import diagnosis, pod_run
 from mlsteps.compute.kubernetes.cluster import Cluster
 from mlsteps.compute.staged import outputs
 from mlsteps.compute.staged.job import StagedJob
 from mlsteps.triggers.claimed import ClaimedTrigger
-from servers.azurite import azurite
+from servers.azurite import azurite, blob_store
 from servers.faults import Fault, FaultyProxy
 
 __all__ = ["azurite", "cluster", "pods"]
@@ -152,6 +154,56 @@ def test_a_cluster_whose_api_is_away_for_a_while_costs_no_try(
         ok(one.target.run(job, one.bench.watcher))
         assert len(proxy.injected) >= 3
     assert "through" in one.printed and len(one.cluster.created) == 1
+
+
+FAULTS = {
+    "evicted": "The cluster evicted the pod: The node was low on resource: memory.",
+    "out of memory": "The container used more memory than what its node has.",
+    "marked failed": "The script was stopped because its task was.",
+}
+
+
+def befall(fault: str, one: Pods) -> None:
+    [name] = one.cluster.pod_names()
+    if fault == "evicted":
+        one.cluster.evict(name)
+    elif fault == "out of memory":
+        one.cluster.run_out_of_memory(name)
+    else:
+        one.bench.watcher.stop()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_befalls_a_pod_while_it_fetches_or_sends_data_fails_the_try_and_is_told(
+    pods: Make, azurite: Azurite, fault: str
+) -> None:
+    one = pods()
+    direct, wanted, began = one.store, "", 0.0
+
+    def at_that_moment(number: int, line: str) -> Fault | None:
+        nonlocal wanted, began
+        if not wanted or not one.cluster.pod_names() or not all(word in line for word in wanted.split()):
+            return None
+        wanted, began = "", time.monotonic()
+        befall(fault, one)
+        return "stall"
+
+    with FaultyProxy(azurite.url, at_that_moment, stalls=20) as proxy:
+        account = cast("Azurite", SimpleNamespace(connection_string=proxy.through(azurite.connection_string)))
+        one.store = blob_store(account, container=direct.container)
+        for number, moment in enumerate(("GET /data/a.txt", "PUT /outputs/")):
+            wanted = moment
+            job = replace(two_files(one, number), inputs=(one.reads("data"),))
+            outcome = one.target.run(job, one.bench.watcher)
+            assert time.monotonic() - began < (5 if fault == "marked failed" else 15)
+            assert outcome.error is not None and outcome.error.startswith(FAULTS[fault]), outcome.error
+            assert outcome.manifests == {} and proxy.injected == ["stall"] * (number + 1)
+            assert list(direct.list("made")) == [] and one.left() == []
+            wait_for(lambda: not one.cluster.pod_names())
+            one.bench = Bench(one.bench.root, one.target)
+        ok(one.target.run(two_files(one, 2), one.bench.watcher))
+        assert len(list(direct.list("made"))) == 2
+    one.store = direct
 
 
 def test_signatures_that_expire_before_the_results_are_sent_are_told(

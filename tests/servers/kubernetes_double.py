@@ -64,6 +64,12 @@ class KubernetesDouble(ThreadingHTTPServer):
         """End a pod as a kubelet does that runs out of something."""
         self._named(name).end(0.0, "Evicted", message)
 
+    def run_out_of_memory(self, name: str) -> None:
+        """Kill a pod's containers as the kernel does when they use more memory than they may."""
+        pod = self._named(name)
+        pod.out_of_memory = True
+        pod.end(0.0)
+
     def lose_node_of(self, name: str) -> None:
         """Let nobody end a pod any more, as where its machine is gone; only deletion without grace does."""
         self._named(name).lost = True

@@ -51,6 +51,7 @@ class PodInDocker:
         self._told_end: tuple[str, str] | None = None
         self._grace: float | None = None
         self.lost = False
+        self.out_of_memory = False
         self._folder = tempfile.TemporaryDirectory(prefix="mlsteps-pod-", ignore_cleanup_errors=True)
         self.manifest["status"] = {"phase": "Pending", "conditions": [], "startTime": now()}
         self._thread = threading.Thread(target=self._live, name=manifest["metadata"]["name"], daemon=True)
@@ -164,13 +165,14 @@ class PodInDocker:
                 self.end(1.0, "DeadlineExceeded", "Pod was active on the node longer than the deadline")
             if self._ending.is_set():
                 if killed is None:
-                    self._signal(client, "SIGTERM")
+                    if not self.out_of_memory:
+                        self._signal(client, "SIGTERM")
                     killed = time.monotonic() + (self._grace or 0.0)
                 elif time.monotonic() > killed:
                     self._signal(client, "SIGKILL")
             time.sleep(0.05)
         statuses = [
-            self._status_of(name, _ended(state, self._last_words(client, name)))
+            self._status_of(name, _ended(state, self._last_words(client, name), self.out_of_memory))
             for name, state in states.items()
         ]
         fine = all(state["ExitCode"] == 0 for state in states.values())
@@ -245,9 +247,9 @@ class PodInDocker:
         self._changed()
 
 
-def _ended(state: Mapping[str, Any], last_words: str) -> Plain:
+def _ended(state: Mapping[str, Any], last_words: str, out_of_memory: bool) -> Plain:
     code = state["ExitCode"]
-    reason = "OOMKilled" if state["OOMKilled"] else "Completed" if code == 0 else "Error"
+    reason = "OOMKilled" if state["OOMKilled"] or out_of_memory else "Completed" if code == 0 else "Error"
     times = {"startedAt": state["StartedAt"], "finishedAt": state["FinishedAt"]}
     message = {"message": last_words} if code and last_words else {}
     return {"terminated": {"exitCode": code, "reason": reason, **message, **times}}

@@ -25,14 +25,14 @@ class PodTrigger(KubernetesPodTrigger):  # type: ignore[misc]
     with only a time at which they should have been deleted.
 
     :param tells: Whether what the pod prints is told in the task's log meanwhile.
-    :param settings: The provider's trigger's.
+    :param arguments, settings: The provider's trigger's.
     """
 
     find_area: Callable[[], StagingArea | None] | None = None
     """Finds the job's staging area; set by who knows the workspace. Without it nothing is told."""
 
-    def __init__(self, *, tells: bool = False, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, *arguments: Any, tells: bool = False, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
         self.tells = tells
         self._lines: PodLines | None = None
 

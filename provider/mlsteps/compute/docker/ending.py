@@ -25,7 +25,9 @@ def how_it_ended(
     """
     if result is not None:
         if result.stopped == "terminated" and not stopped:
-            return _ended_from_outside("stopped", result)
+            # Of a container that is killed the launcher may see the first process end, and have a last word.
+            killed = state.get("ExitCode") == KILLED
+            return _ended_from_outside("killed" if killed else "stopped", result)
         if state.get("OOMKilled") and not result.succeeded and not stopped:
             return _told_of_memory(result, limits)
         return result
