@@ -192,3 +192,12 @@ def test_a_data_factory_is_a_name_only(workspace: Workspace) -> None:
     assert type(DataFactoryCompute(workspace, "adf")) is DataFactoryCompute
     with pytest.raises(ComputeTargetException, match="give it to a DataTransferStep"):
         made.run(None, None)
+
+
+def test_an_engine_that_a_connection_names_is_attached_without_looking_the_connection_up(
+    workspace: Workspace,
+) -> None:
+    settings = {"type": "docker", "engine_conn_id": "nobody_made_it", "gpus": "all"}
+    ComputeTarget.attach(workspace, "gpu", ComputeConfiguration(settings))
+    found = ComputeTarget(Workspace(folder=workspace.config.source), "gpu")
+    assert found.describe() == {"name": "gpu", **settings}

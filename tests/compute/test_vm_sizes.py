@@ -25,6 +25,8 @@ GIB = 2**30
         ("Standard_ND40rs_v2", 40, 672, 8),
         ("Standard_NV6", 6, 56, 1),
         ("nc4as_t4_v3", 4, 28, 1),
+        ("Standard_ND96amsr_A100_v4", 96, 1800, 8),
+        ("Standard_E20ads_v6", 20, 160, 0),
     ],
 )
 def test_sizes_that_pipelines_name(size: str, cpu: int, memory: float, gpus: int) -> None:

@@ -23,8 +23,10 @@ from mlsteps.environment import (
     lock_for,
     plan_environment,
 )
+from mlsteps.environment.building import container_settings
 from mlsteps.environment.image_builder import BuiltImage
 from mlsteps.exceptions import EnvironmentBuildError, RunConfigurationException
+from mlsteps.workspace import Workspace
 from servers.docker_engine import DockerEngine
 
 pytestmark = pytest.mark.xdist_group("docker")
@@ -289,3 +291,23 @@ def test_wheels_are_those_of_the_images_python_and_platform(yard: Yard) -> None:
     assert built.lock is not None
     code = "import numpy; print(numpy.__version__, numpy.ones(3).sum())"
     assert yard.run(built, code) == f"{built.lock.versions['numpy']} 3.0"
+
+
+def test_building_starts_from_the_image_that_steps_on_the_default_target_start_from(
+    tmp_path: Path, docker_engine: DockerEngine
+) -> None:
+    (tmp_path / "workspace.yaml").write_text(
+        f"""
+default_compute_target: cpu
+compute_targets:
+  other: {{type: docker, base_image: "nobody/has:it"}}
+  cpu: {{type: amlcompute, vm_size: STANDARD_D2_V2}}
+aml_compute: {{type: docker, url: "{docker_engine.url}", base_image: "{docker_engine.image}", pull: never}}
+"""
+    )
+    details = Environment("plain").build_local(Workspace(folder=tmp_path), useDocker=True)
+    assert (details.status, details.result) == ("Succeeded", docker_engine.image)
+
+
+def test_a_workspace_without_containers_has_no_image_to_start_from(tmp_path: Path) -> None:
+    assert container_settings(Workspace(folder=tmp_path).config) == {}

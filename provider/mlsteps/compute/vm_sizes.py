@@ -11,7 +11,8 @@ from mlsteps.exceptions import ComputeTargetException
 
 _START = "STANDARD_"
 
-# name cpu/memory in GiB/gpus; a line is a family.
+# name cpu/memory in GiB/gpus; a line is a family. Where what Azure's pages and its API tell differs it is the
+# smaller: a pod that asks for more than a node has never starts.
 _TABLE = """
 A1_V2 1/2 A2_V2 2/4 A4_V2 4/8 A8_V2 8/16 A2M_V2 2/16 A4M_V2 4/32 A8M_V2 8/64
 D1_V2 1/3.5 D2_V2 2/7 D3_V2 4/14 D4_V2 8/28 D5_V2 16/56
@@ -28,7 +29,8 @@ NC4AS_T4_V3 4/28/1 NC8AS_T4_V3 8/56/1 NC16AS_T4_V3 16/110/1 NC64AS_T4_V3 64/440/
 NC24ADS_A100_V4 24/220/1 NC48ADS_A100_V4 48/440/2 NC96ADS_A100_V4 96/880/4
 NC40ADS_H100_V5 40/320/1 NC80ADIS_H100_V5 80/640/2
 ND6S 6/112/1 ND12S 12/224/2 ND24S 24/448/4 ND24RS 24/448/4 ND40RS_V2 40/672/8
-ND96ASR_V4 96/900/8 ND96AMSR_A100_V4 96/1900/8 ND96ISR_H100_V5 96/1900/8
+ND96ASR_V4 96/900/8 ND96AMSR_A100_V4 96/1800/8 ND96ISR_H100_V5 96/1900/8
+ND96ISR_H200_V5 96/1850/8
 NV6 6/56/1 NV12 12/112/2 NV24 24/224/4 NV12S_V3 12/112/1 NV24S_V3 24/224/2 NV48S_V3 48/448/4
 NV36ADS_A10_V5 36/440/1 NV72ADS_A10_V5 72/880/2
 """
@@ -39,9 +41,11 @@ _REGULAR = (
     ("D", ("", "S"), "3", 4, (2, 4, 8, 16, 32, 48, 64)),
     ("D", ("", "S", "D", "DS", "A", "AS"), "4", 4, (2, 4, 8, 16, 32, 48, 64)),
     ("D", ("", "S", "D", "DS", "AS", "ADS"), "5", 4, (2, 4, 8, 16, 32, 48, 64, 96)),
+    ("D", ("S", "DS", "AS", "ADS"), "6", 4, (2, 4, 8, 16, 32, 48, 64, 96)),
     ("E", ("", "S"), "3", 8, (2, 4, 8, 16, 20, 32, 48)),
     ("E", ("", "S", "D", "DS", "A", "AS"), "4", 8, (2, 4, 8, 16, 20, 32, 48)),
     ("E", ("", "S", "D", "DS", "AS", "ADS"), "5", 8, (2, 4, 8, 16, 20, 32, 48, 64)),
+    ("E", ("S", "DS", "AS", "ADS"), "6", 8, (2, 4, 8, 16, 20, 32, 48, 64)),
 )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from mlsteps.environment.environment import Environment
 from mlsteps.environment.image_builder import ImageBuilder
@@ -17,7 +17,9 @@ from mlsteps.exceptions import MlstepsException
 
 if TYPE_CHECKING:
     from mlsteps.workspace import Workspace
+    from mlsteps.workspace_config import WorkspaceConfig
 
+_USUAL_IMAGE = "python:{python}-slim"
 _POLL_SECONDS = 0.2
 
 
@@ -96,9 +98,31 @@ def _building(plan: EnvironmentPlan, workspace: Workspace, image: bool) -> Image
     locks = EnvironmentLocks(store, folder)
 
     def make_image(tell: Callable[[str], None]) -> str:
-        return ImageBuilder(folder=folder).get_or_build(plan, locks, tell, store).name
+        target = container_settings(workspace.config)
+        builder = ImageBuilder(
+            target.get("url") or target.get("docker_url"),
+            folder,
+            target.get("base_image", _USUAL_IMAGE),
+            pull=target.get("pull", "missing"),
+        )
+        return builder.get_or_build(plan, locks, tell, store).name
 
     def make_interpreter(tell: Callable[[str], None]) -> str:
         return str(python_for(plan, VirtualEnvironments(folder), tell, lock_for(plan, locks, tell)))
 
     return ImageBuildDetails(make_image if image else make_interpreter)
+
+
+def container_settings(config: WorkspaceConfig) -> Mapping[str, Any]:
+    """The settings of the compute target that steps find their images on: one with a ``base_image``.
+
+    That is the default target, else the first that has one; empty if there is none.
+    """
+    names = [config.default_compute_target, *config.compute_targets]
+    for name in dict.fromkeys(names):
+        settings: Mapping[str, Any] = config.compute_targets.get(name, {})
+        if settings.get("type") == "amlcompute":
+            settings = settings.get("backend") or config.aml_compute
+        if settings.get("base_image"):
+            return settings
+    return {}
