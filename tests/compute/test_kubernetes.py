@@ -298,6 +298,9 @@ def test_an_environment_that_names_an_image_gets_it_and_packages_need_a_reposito
     packages = CondaDependencies.create(pip_packages=["pandas"])
     with pytest.raises(ComputeTargetException, match="push_to"):
         one.run("", run_configuration=packages)
+    elsewhere = pods(push_to="registry.invalid/made", docker_engine_conn_id="no_such_engine")
+    with pytest.raises(ComputeTargetException, match="'k8s', connection 'no_such_engine': .*looked up"):
+        elsewhere.run("", run_configuration=packages)
     with pytest.raises(ComputeTargetException, match="base_image"):
         one.run("")
 
@@ -332,6 +335,7 @@ def test_settings_describe_it_and_wrong_ones_are_named() -> None:
         {"deferrable": "yes"},
         {"pod_template": 3},
         {"python": ""},
+        {"docker_engine_conn_id": "engine", "docker_url": "unix:///d.sock"},
     ):
         with pytest.raises(ComputeTargetException, match=f"'k8s'.*{next(iter(wrong))}"):
             KubernetesCompute("k8s", **wrong)  # type: ignore[arg-type]

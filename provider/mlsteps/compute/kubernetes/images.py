@@ -88,8 +88,8 @@ def _named(target: KubernetesCompute, plan: EnvironmentPlan) -> str:
 @contextmanager
 def _builder(target: KubernetesCompute, folder: Path) -> Iterator[ImageBuilder]:
     from mlsteps.compute.docker.engine import connected, registry_login
+    from mlsteps.compute.docker.engine_connection import address_of
     from mlsteps.environment import ImageBuilder
-    from mlsteps.environment.docker_client import EngineAddress
 
     if target.push_to is None:
         raise ComputeTargetException(
@@ -97,7 +97,8 @@ def _builder(target: KubernetesCompute, folder: Path) -> Iterator[ImageBuilder]:
             f"push_to to a repository that the nodes can pull from (and docker_url to an engine that makes "
             f"it), or name an image that has the packages."
         )
-    with connected(target.name, EngineAddress(target.docker_url)) as engine:
+    address = address_of(target.name, target.docker_url, target.docker_engine_conn_id)
+    with connected(target.name, address) as engine:
         yield ImageBuilder(
             engine,
             folder,

@@ -42,7 +42,8 @@ class KubernetesCompute(ComputeTarget):
     :param python: What Python is called in images that are used as they are.
     :param packages: pip requirements for steps that ask for no environment.
     :param push_to: A repository that made images are pushed to, and that nodes pull from.
-    :param docker_url, docker_conn_id: The engine that makes images, as for :class:`DockerCompute`.
+    :param docker_url, docker_conn_id, docker_engine_conn_id: The engine that makes images, as ``url``,
+        ``docker_conn_id`` and ``engine_conn_id`` of :class:`DockerCompute`.
     :param service_account: Default: the namespace's, whose token is kept from the script.
     :param node_selector: Labels that a node must have.
     :param tolerations: As in a manifest, such as ``{"key": "gpu", "operator": "Exists"}``.
@@ -89,6 +90,7 @@ class KubernetesCompute(ComputeTarget):
         deferrable: bool = DEFAULTS["deferrable"],
         startup_minutes: float = DEFAULTS["startup_minutes"],
         max_hours: float = DEFAULTS["max_hours"],
+        docker_engine_conn_id: str | None = None,
     ) -> None:
         super().__init__(name)
         where = f"Compute target {name!r}"
@@ -102,6 +104,7 @@ class KubernetesCompute(ComputeTarget):
         self.push_to = push_to
         self.docker_url = docker_url
         self.docker_conn_id = docker_conn_id
+        self.docker_engine_conn_id = docker_engine_conn_id
         self.service_account = service_account
         self.node_selector = dict(node_selector or {})
         self.tolerations = tuple(tolerations)

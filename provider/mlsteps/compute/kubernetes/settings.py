@@ -20,6 +20,9 @@ def checked_settings(where: str, given: Mapping[str, Any]) -> None:
     for key in ("kubernetes_conn_id", "python", "gpu_resource"):
         if not isinstance(given[key], str) or not given[key]:
             _refuse(where, key, "a text", given[key])
+    engine = given["docker_engine_conn_id"]
+    if not isinstance(engine, (str, type(None))) or (engine is not None and given["docker_url"] is not None):
+        _refuse(where, "docker_engine_conn_id", "the id of a connection in place of docker_url", engine)
     for key in ("node_selector",):
         if given[key] is not None and not _is_texts(given[key]):
             _refuse(where, key, "texts by name, such as {'disk': 'ssd'}", given[key])
