@@ -72,7 +72,7 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path, text: str) -> None:
         ("[]", "expected settings by name, got list"),
         ("false", "expected settings by name, got bool"),
         ("just text", "expected settings by name, got str"),
-        ("datastore: {}", "unknown setting 'datastore'; known are aml_compute, compute_targets, datastores"),
+        ("datastore: {}", "unknown setting 'datastore'; known are airflow, aml_compute, compute_targets"),
         ("1: x\nname: y", "unknown setting 1"),
         ("name: 3", "'name' must be a text, got 3"),
         ("folder: [a]", "'folder' must be a text"),

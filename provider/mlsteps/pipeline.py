@@ -207,6 +207,35 @@ class Pipeline:
             self, experiment, tags, parameters, continue_on_step_failure, regenerate_outputs
         )
 
+    def run_on_airflow(
+        self,
+        experiment: Experiment,
+        *,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        continue_on_step_failure: bool,
+        regenerate_outputs: bool = False,
+    ) -> PipelineRun:
+        """Publish it under the experiment's name, unless the newest one of that name is this, and run that.
+
+        What :meth:`mlsteps.Experiment.submit` calls where the workspace names an Airflow.
+        """
+        from mlsteps.publishing import publish
+        from mlsteps.publishing.starting import newest_called
+
+        values = self.check_parameters(parameters)
+        definition = self.definition()
+        newest = newest_called(self.workspace, experiment.name)
+        if newest is None or newest.graph_id != definition.digest:
+            newest = publish(self.workspace, definition, experiment.name, None, None, None)
+        return newest.run_on_airflow(
+            experiment,
+            tags=tags,
+            parameters=values,
+            continue_on_step_failure=continue_on_step_failure,
+            regenerate_outputs=regenerate_outputs,
+        )
+
     def definition(self, *, for_record: bool = False) -> Definition:
         """What it is, as JSON, with its code kept in the workspace: what :meth:`publish` writes.
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mlsteps.data.sql import SqlStore
     from mlsteps.data.stores import Store
     from mlsteps.environment import Environment
+    from mlsteps.hooks.airflow import RunningAirflow
     from mlsteps.runs import Experiment, PipelineRun
 
 # Environment variable that names a workspace folder or workspace.yaml; beats every other default.
@@ -29,6 +30,7 @@ DEFAULT_LOCATOR = "default"
 
 # Locators that need Airflow are read by the hook, which is imported only when one is opened.
 _AIRFLOW_READER = "mlsteps.hooks.workspace"
+_RUNNING_AIRFLOW = "mlsteps.hooks.airflow"
 _CONNECTIONS = "mlsteps.hooks.datastores"
 
 T = TypeVar("T")
@@ -417,6 +419,16 @@ class Workspace:
         return Environments(self)
 
     # Experiments and runs
+
+    def running_airflow(self) -> RunningAirflow | None:
+        """The Airflow that runs what is submitted; None where that is this process.
+
+        :raises WorkspaceException: the connection that names it is not there.
+        """
+        if self.config.airflow is None:
+            return None
+        found: RunningAirflow = import_module(_RUNNING_AIRFLOW).RunningAirflow(self.config.airflow)
+        return found
 
     def get_run(self, run_id: str) -> PipelineRun:
         """The run with this id.

@@ -27,6 +27,7 @@ _KEYS = {
     "default_compute_target",
     "aml_compute",
     "vm_sizes",
+    "airflow",
 }
 
 
@@ -43,6 +44,7 @@ class WorkspaceConfig:
     :param default_compute_target: One of ``compute_targets``.
     :param aml_compute: Settings of what runs the jobs of an AmlCompute that does not say so itself.
     :param vm_sizes: Sizes of machines that are known here besides Azure's.
+    :param airflow: The connection to an Airflow that runs what is submitted; None is this process.
     """
 
     name: str
@@ -54,6 +56,7 @@ class WorkspaceConfig:
     default_compute_target: str
     aml_compute: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_AML_COMPUTE)
     vm_sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    airflow: str | None = None
 
 
 def read_workspace_file(path: Path) -> WorkspaceConfig:
@@ -130,6 +133,7 @@ def make_config(settings: object, *, source: str, base: Path, default_name: str)
         default_compute_target=_choice(settings, "default_compute_target", DEFAULT_COMPUTE, computes, source),
         aml_compute=_aml_compute(settings, source),
         vm_sizes=_vm_sizes(settings, source),
+        airflow=_airflow(settings, source),
     )
 
 
@@ -138,6 +142,15 @@ def _aml_compute(settings: Mapping[str, Any], source: str) -> Mapping[str, Any]:
     if "type" not in value:
         raise WorkspaceException(f"{source}: 'aml_compute' needs a 'type', for example local.")
     return value
+
+
+def _airflow(settings: Mapping[str, Any], source: str) -> str | None:
+    value = _mapping(settings, "airflow", source)
+    if not value:
+        return None
+    if set(value) != {"conn_id"} or not isinstance(value["conn_id"], str) or not value["conn_id"]:
+        raise WorkspaceException(f"{source}: 'airflow' names a connection, such as {{conn_id: my_airflow}}.")
+    return str(value["conn_id"])
 
 
 def _vm_sizes(settings: Mapping[str, Any], source: str) -> Mapping[str, Mapping[str, Any]]:

@@ -21,6 +21,8 @@ from mlsteps.records.published_pipelines import (
     status_of,
 )
 from mlsteps.runs import Experiment
+from mlsteps.steps.parameters import REGENERATE
+from mlsteps.steps.submitted import Submission
 
 if TYPE_CHECKING:
     from mlsteps.graph import Graph
@@ -215,7 +217,7 @@ class PublishedPipeline:
         parent_run_id: str | None = None,
         continue_on_step_failure: bool | None = None,
     ) -> PipelineRun:
-        """Run it now, in this process, to its end.
+        """Run it now, in this process, to its end; or on the Airflow that the workspace names.
 
         :param workspace: The one it was published in.
         :param pipeline_parameters: Values by name. Texts are read as the parameter's type, as in SDK v1.
@@ -229,8 +231,10 @@ class PublishedPipeline:
             )
         if continue_on_step_failure is None:
             continue_on_step_failure = bool(self._continue_on_step_failure)
-        return self._run(
-            Experiment(workspace, experiment_name), {}, pipeline_parameters or {}, continue_on_step_failure
+        return Experiment(workspace, experiment_name).submit(
+            self,
+            pipeline_parameters=pipeline_parameters,
+            continue_on_step_failure=continue_on_step_failure,
         )
 
     def run_in_process(
@@ -249,22 +253,36 @@ class PublishedPipeline:
                 "Trigger its DAG with regenerate_outputs, or disable reuse and publish again."
             )
         go_on = continue_on_step_failure or bool(self._continue_on_step_failure)
-        return self._run(experiment, tags, parameters, go_on)
-
-    def _run(
-        self, experiment: Experiment, tags: Mapping[str, str], given: Mapping[str, Any], go_on: bool
-    ) -> PipelineRun:
-        if status_of(self.workspace.record_store(), self._id) != ACTIVE:
-            raise UserErrorException(f"{self!r} is disabled: enable() it to run it.")
-        pipeline = self.pipeline()
-        known = pipeline.parameters
-        values = {
-            name: known[name].from_text(value) if name in known and isinstance(value, str) else value
-            for name, value in given.items()
-        }
+        pipeline = self._to_run()
+        values = _read(pipeline, parameters)
         return pipeline.run_in_process(
             experiment, tags=tags, parameters=values, continue_on_step_failure=go_on
         )
+
+    def run_on_airflow(
+        self,
+        experiment: Experiment,
+        *,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        continue_on_step_failure: bool,
+        regenerate_outputs: bool = False,
+    ) -> PipelineRun:
+        """Start it on the Airflow that the workspace names; what :meth:`mlsteps.Experiment.submit` calls."""
+        from mlsteps.publishing.starting import start_on_airflow
+
+        pipeline = self._to_run()
+        values = pipeline.check_parameters(_read(pipeline, parameters))
+        if regenerate_outputs:
+            values[REGENERATE] = "all"
+        go_on = continue_on_step_failure or bool(self._continue_on_step_failure)
+        submission = Submission(experiment.name, tags=tags, continue_on_step_failure=go_on)
+        return start_on_airflow(self, experiment, submission, values)
+
+    def _to_run(self) -> Pipeline:
+        if status_of(self.workspace.record_store(), self._id) != ACTIVE:
+            raise UserErrorException(f"{self!r} is disabled: enable() it to run it.")
+        return self.pipeline()
 
     def save(self, path: str | None = None) -> str:
         """Write it as a YAML file in SDK v1's format, which ``Pipeline.load_yaml`` reads.
@@ -276,3 +294,12 @@ class PublishedPipeline:
         from mlsteps.publishing.v1_yaml import save_yaml
 
         return save_yaml(self, path)
+
+
+def _read(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of parameters, of which texts are read as the parameter's type."""
+    known = pipeline.parameters
+    return {
+        name: known[name].from_text(value) if name in known and isinstance(value, str) else value
+        for name, value in given.items()
+    }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Submittable(Protocol):
-    """What an experiment can run: a Pipeline."""
+    """What an experiment can run: a Pipeline, or a published one."""
 
     def run_in_process(
         self,
@@ -27,6 +27,17 @@ class Submittable(Protocol):
         regenerate_outputs: bool,
     ) -> PipelineRun:
         """Run to the end, here and now."""
+
+    def run_on_airflow(
+        self,
+        experiment: Experiment,
+        *,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, Any],
+        continue_on_step_failure: bool,
+        regenerate_outputs: bool,
+    ) -> PipelineRun:
+        """Start it on the Airflow that the workspace names."""
 
 
 class Experiment:
@@ -56,7 +67,9 @@ class Experiment:
     ) -> PipelineRun:
         """Run a pipeline in this process, one step after the other, and return its run when it is over.
 
-        A failed step does not raise: ask the run, or :meth:`PipelineRun.wait_for_completion`.
+        Where the workspace names an Airflow, the pipeline is published and run there, and its run is returned
+        as soon as it is started. A failed step does not raise: ask the run, or
+        :meth:`PipelineRun.wait_for_completion`.
 
         :param config: The pipeline.
         :param tags: Set on the run.
@@ -68,7 +81,9 @@ class Experiment:
         """
         if not isinstance(config, Submittable):
             raise UserErrorException(f"Experiment.submit runs a Pipeline, got {type(config).__name__}.")
-        return config.run_in_process(
+        elsewhere = self.workspace.config.airflow is not None
+        run = config.run_on_airflow if elsewhere else config.run_in_process
+        return run(
             self,
             tags=tags or {},
             parameters=pipeline_parameters or kwargs.get("pipeline_params") or {},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +21,20 @@ from mlsteps.records import (
 )
 from mlsteps.run.metrics import aggregate
 from mlsteps.runs.dag_ids import dag_id_from_name
+from mlsteps.runs.following import Follower
 from mlsteps.runs.status import STATUS
 from mlsteps.runs.step_run import StepRun, picked
 
 if TYPE_CHECKING:
     from mlsteps.data import PortDataReference
+    from mlsteps.hooks.airflow import RunningAirflow
     from mlsteps.publishing import PublishedPipeline
     from mlsteps.runs.experiment import Experiment
     from mlsteps.workspace import Workspace
 
 _PUBLISHING = "mlsteps.publishing"
+_PUBLISHED_DAGS = "published."
+_BY_CANCEL = "by PipelineRun.cancel()"
 
 
 class PipelineRun:
@@ -89,12 +94,23 @@ class PipelineRun:
             canceled = state != "failed" and cancel_reason(self._store, self._dag_id, self.id) is not None
             record.finish(self._store, "canceled" if canceled else state, utc_now())
 
+    @cached_property
+    def _airflow(self) -> RunningAirflow | None:
+        """The Airflow that runs it, where it is one that runs are submitted to."""
+        published = self._dag_id.startswith(_PUBLISHED_DAGS)
+        return self.experiment.workspace.running_airflow() if published else None
+
     def _state(self) -> str | None:
         record = read_run(self._store, self._dag_id, self.id)
-        if record is None:
-            return None
-        canceled = cancel_reason(self._store, self._dag_id, self.id) is not None
-        return run_state(record, read_steps(self._store, record), canceled)
+        reason = cancel_reason(self._store, self._dag_id, self.id)
+        state = None
+        if record is not None:
+            state = run_state(record, read_steps(self._store, record), reason is not None)
+        if state in (None, "running") and self._airflow is not None:
+            # It may have ended without a word of its steps: nothing could be started, or somebody ended it.
+            told = self._airflow.state(self._dag_id, self.id)
+            state = told if told in ("success", "failed") else state
+        return "canceled" if state == "failed" and reason == _BY_CANCEL else state
 
     def get_status(self) -> str:
         """``NotStarted``, ``Running``, ``Finished``, ``Failed`` or ``Canceled``."""
@@ -112,18 +128,16 @@ class PipelineRun:
     ) -> str:
         """Wait until it is over, and return its status.
 
-        :param show_output: Print each step as it starts and ends.
+        :param show_output: Print each step as it starts and ends, and what it logs on a running Airflow.
         :param timeout_seconds: Give up waiting then; the status returned is not a final one.
         :raises ActivityFailedException: it failed, and ``raise_on_error`` is on. Names the steps that did.
         """
         deadline = time.monotonic() + timeout_seconds
-        told: dict[str, str] = {}
+        follower = Follower(self, self._airflow)
         while True:
             status = self.get_status()
-            for step in self.get_steps() if show_output else ():
-                if told.get(step.id) != step.get_status():
-                    told[step.id] = step.get_status()
-                    print(f"{step.name.strip()}: {step.get_status()}")
+            if show_output:
+                follower.tell()
             if status in ("Finished", "Failed", "Canceled") or time.monotonic() >= deadline:
                 break
             time.sleep(1)
@@ -209,5 +223,7 @@ class PipelineRun:
         )
 
     def cancel(self) -> None:
-        """Stop it: steps that have not started will not."""
-        cancel_run(self._store, self._dag_id, self.id, "by PipelineRun.cancel()")
+        """Stop it: steps that have not started will not, and an Airflow that runs it ends those that have."""
+        cancel_run(self._store, self._dag_id, self.id, _BY_CANCEL)
+        if self._airflow is not None and self._state() in (None, "running"):
+            self._airflow.end(self._dag_id, self.id)

@@ -1,0 +1,72 @@
+"""Starting what was published on a running Airflow, which shows it as a DAG."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from mlsteps.exceptions import UserErrorException, WorkspaceException
+from mlsteps.publishing.dag_ids import PUBLISHED, dag_id_of, publication_told
+from mlsteps.publishing.published_pipeline import PublishedPipeline
+from mlsteps.runs import Experiment, PipelineRun
+from mlsteps.steps.submitted import Submission
+
+if TYPE_CHECKING:
+    from mlsteps.hooks.airflow import RunningAirflow
+    from mlsteps.workspace import Workspace
+
+SHOWN_SECONDS = 300.0
+"""How long Airflow may take to show what was published."""
+
+_PAUSE = 1.0
+
+
+def start_on_airflow(
+    published: PublishedPipeline, experiment: Experiment, submission: Submission, values: Mapping[str, Any]
+) -> PipelineRun:
+    """Start a run of a publication, once Airflow shows it.
+
+    :param values: Of parameters, as JSON.
+    :raises WorkspaceException: Airflow cannot be asked, refuses, or does not show the publication.
+    :raises UserErrorException: its DAG is paused.
+    """
+    airflow = experiment.workspace.running_airflow()
+    assert airflow is not None
+    newest = newest_called(experiment.workspace, published.name)
+    if newest is None or newest.id != published.id:
+        raise UserErrorException(
+            f"{published!r} is not what Airflow runs by that name, but {newest!r}. Submit that one "
+            f"or publish this one anew: published.pipeline().publish({published.name!r})."
+        )
+    dag_id = dag_id_of(PUBLISHED, published.name)
+    dag = _once_shown(airflow, dag_id, published)
+    if dag.get("is_paused"):
+        raise UserErrorException(f"DAG {dag_id!r} is paused in {airflow!r}: unpause it to run {published!r}.")
+    run_id = str(uuid4())
+    airflow.trigger(dag_id, run_id, {**values, **submission.conf()}, submission.description)
+    return PipelineRun(experiment, run_id, _dag_id=dag_id)
+
+
+def newest_called(workspace: Workspace, name: str) -> PublishedPipeline | None:
+    """The newest active publication of a name, which is its DAG."""
+    return next((one for one in PublishedPipeline.list(workspace) if one.name == name), None)
+
+
+def _once_shown(airflow: RunningAirflow, dag_id: str, published: PublishedPipeline) -> dict[str, Any]:
+    deadline, told = time.monotonic() + SHOWN_SECONDS, False
+    while True:
+        dag = airflow.dag(dag_id)
+        shown = None if dag is None else publication_told(dag.get("doc_md"))
+        if dag is not None and shown == published.id:
+            return dag
+        if time.monotonic() >= deadline:
+            raise WorkspaceException(
+                f"After {SHOWN_SECONDS:.0f} seconds {airflow!r} does not show {published!r} as DAG {dag_id!r}, "
+                f"but {shown or 'nothing'}. Has it the DAG bundle of published pipelines, for this workspace?"
+            )
+        if not told:
+            print(f"Waiting for Airflow to show DAG {dag_id} ...", flush=True)
+            told = True
+        time.sleep(_PAUSE)

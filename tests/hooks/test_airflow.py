@@ -1,0 +1,39 @@
+"""What is said where a running Airflow cannot be asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlsteps import Workspace
+from mlsteps.exceptions import WorkspaceException
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    (tmp_path / "workspace.yaml").write_text("airflow: {conn_id: my_airflow}")
+    return Workspace(folder=tmp_path)
+
+
+def test_a_connection_that_is_not_there(workspace: Workspace, airflow_db: Path) -> None:
+    with pytest.raises(WorkspaceException, match="no connection 'my_airflow'.*AIRFLOW_CONN_MY_AIRFLOW"):
+        workspace.running_airflow()
+
+
+def test_nobody_answers(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_MY_AIRFLOW", "http://me:secret-word@127.0.0.1:1")
+    airflow = workspace.running_airflow()
+    assert airflow is not None and "secret-word" not in repr(airflow)
+    with pytest.raises(
+        WorkspaceException, match=r"RunningAirflow\('http://127.0.0.1:1'\) does not answer"
+    ) as error:
+        airflow.dag("published.x")
+    assert "secret-word" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["airflow: here", "airflow: {url: x}", "airflow: {conn_id: 3}"])
+def test_a_setting_that_names_no_connection(tmp_path: Path, text: str) -> None:
+    (tmp_path / "workspace.yaml").write_text(text)
+    with pytest.raises(WorkspaceException, match="airflow"):
+        _ = Workspace(folder=tmp_path).config
