@@ -64,7 +64,7 @@ def _once_shown(airflow: RunningAirflow, dag_id: str, published: PublishedPipeli
         if time.monotonic() >= deadline:
             raise WorkspaceException(
                 f"After {SHOWN_SECONDS:.0f} seconds {airflow!r} does not show {published!r} as DAG {dag_id!r}, "
-                f"but {shown or 'nothing'}. Has it the DAG bundle of published pipelines, for this workspace?"
+                f"but {shown or 'nothing'}. Has it the DAG bundle of published pipelines of this workspace?"
             )
         if not told:
             print(f"Waiting for Airflow to show DAG {dag_id} ...", flush=True)
