@@ -15,7 +15,18 @@ import pytest
 
 from e2e.arrivals import MINUTES, finished_runs, runs_of, schedule_arrivals, wait_until
 from e2e.triggerers import another_triggerer, triggerers
-from mlsteps import Datastore, Schedule, ScheduleRecurrence
+from mlsteps import (
+    Datastore,
+    Experiment,
+    Pipeline,
+    PipelineData,
+    PipelineParameter,
+    PipelineRun,
+    PublishedPipeline,
+    PythonScriptStep,
+    Schedule,
+    ScheduleRecurrence,
+)
 from mlsteps.cli.standalone import StandaloneAirflow
 from mlsteps.data.file_states import file_states
 from mlsteps.records import StepRecord, layout, read_step
@@ -213,6 +224,72 @@ def test_a_schedule_without_a_start_runs_at_once(
     dag = airflow.get("/api/v2/dags/schedule.hourly")
     assert dag["timetable_description"].startswith("Every hour, first at ")
     assert dag["next_dagrun_run_after"] is not None
+
+
+@pytest.fixture
+def client(
+    airflow: StandaloneAirflow, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Workspace:
+    """The workspace as somebody has it who submits to this Airflow."""
+    monkeypatch.setenv("AIRFLOW_CONN_THIS_AIRFLOW", airflow.connection)
+    settings = {"folder": str(workspace.config.folder), "airflow": {"conn_id": "this_airflow"}}
+    (tmp_path / "workspace.yaml").write_text(json.dumps(settings))
+    return Workspace(folder=tmp_path)
+
+
+def test_runs_that_are_submitted_go_on_with_their_own_code(
+    airflow: StandaloneAirflow, client: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gate, word = tmp_path / "go", PipelineParameter("word", "hello")
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.1)\n"
+    tell = "import sys; print(sys.argv[1], '{}'); open(sys.argv[2], 'w').write('{}')\n"
+    write(tmp_path, "waits", wait)
+
+    def submitted(text: str, value: str) -> PipelineRun:
+        write(tmp_path, "tells", tell.format(text, text))
+        data = PipelineData("data", pipeline_output_name="data")
+        waits = PythonScriptStep("waits.py", source_directory=tmp_path / "waits", allow_reuse=False)
+        tells = PythonScriptStep(
+            "tells.py", source_directory=tmp_path / "tells", arguments=[word, data], outputs=[data]
+        )
+        tells.run_after(waits)
+        return Experiment(client, "by hand").submit(
+            Pipeline(client, [tells]), {"who": "me"}, pipeline_parameters={"word": value}
+        )
+
+    first = submitted("old code", "one")
+    wait_until(lambda: first.get_status() == "Running", 60, "the first run does not start")
+    second = submitted("new code", "two")
+    gate.touch()
+    assert first.wait_for_completion() == second.wait_for_completion() == "Finished"
+    printed = capsys.readouterr().out
+    for run, code, value in ((first, "old code", "one"), (second, "new code", "two")):
+        assert run.get_pipeline_output("data").open().read() == code
+        assert f"{value} {code}" in printed
+        assert run.record.parameters["word"] == value and run.get_tags() == {"who": "me"}
+        assert run.record.experiment == "by hand"
+    assert "tells.py: Finished" in printed
+    again = submitted("new code", "two")
+    assert again.wait_for_completion(show_output=False) == "Finished"
+    (tells,) = again.find_step_run("tells.py")
+    assert tells.reused_from is not None and tells.reused_from["run_id"] == second.id
+    assert [one.name for one in PublishedPipeline.list(client)].count("by hand") == 2
+
+
+def test_a_run_that_is_canceled_from_outside_ends_and_starts_nothing_more(
+    airflow: StandaloneAirflow, client: Workspace, tmp_path: Path
+) -> None:
+    write(tmp_path, "sleeps", "import time; time.sleep(120)")
+    sleeps = PythonScriptStep("sleeps.py", source_directory=tmp_path / "sleeps")
+    after = PythonScriptStep("sleeps.py", name="after", source_directory=tmp_path / "sleeps")
+    after.run_after(sleeps)
+    run = Experiment(client, "canceled").submit(Pipeline(client, [after]))
+    wait_until(lambda: [step.name for step in run.get_steps()] == ["sleeps.py"], 60, "it does not start")
+    assert PipelineRun.get(client, run.id).get_status() == "Running"
+    run.cancel()
+    assert run.wait_for_completion(show_output=False) == "Canceled"
+    assert airflow.wait_for_run("published.canceled", run.id) == "failed"
+    assert run.find_step_run("after") == []
 
 
 def write(scripts: Path, name: str, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 import schemathesis
@@ -76,7 +77,7 @@ def test_whatever_is_sent_is_answered_as_documented(
         if "pipeline_id" in case.path_parameters:
             case.path_parameters["pipeline_id"] = published.id
     # A newline in a path never comes to us: Airflow's own server answers that there is no such place.
-    assume(not any("\n" in str(value) for value in case.path_parameters.values()))
+    assume(not any("\n" in unquote(str(value)) for value in case.path_parameters.values()))
     case.call_and_validate(
         headers=token("admin"),
         # Which parameters there are is the pipeline's business, so what fits the document may be refused.

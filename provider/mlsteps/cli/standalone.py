@@ -38,6 +38,11 @@ class StandaloneAirflow:
         self._process: subprocess.Popen[bytes] | None = None
         self._environment = {**self._settings(dags_folder), **(environment or {})}
 
+    @property
+    def connection(self) -> str:
+        """It, as a connection that others submit by; for ``AIRFLOW_CONN_...``."""
+        return f"http://:{self._token}@127.0.0.1:{self.port}"
+
     def _settings(self, dags_folder: Path) -> dict[str, str]:
         return {
             "AIRFLOW_HOME": str(self.home),

@@ -63,8 +63,8 @@ def _once_shown(airflow: RunningAirflow, dag_id: str, published: PublishedPipeli
             return dag
         if time.monotonic() >= deadline:
             raise WorkspaceException(
-                f"After {SHOWN_SECONDS:.0f} seconds {airflow!r} does not show {published!r} as DAG {dag_id!r}, "
-                f"but {shown or 'nothing'}. Has it the DAG bundle of published pipelines of this workspace?"
+                f"{airflow!r} does not show {published!r} as DAG {dag_id!r}, but {shown or 'nothing'}, after "
+                f"{SHOWN_SECONDS:.0f} seconds. Has it the DAG bundle of what this workspace has published?"
             )
         if not told:
             print(f"Waiting for Airflow to show DAG {dag_id} ...", flush=True)

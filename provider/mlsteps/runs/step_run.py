@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data import PortDataReference
@@ -86,7 +87,9 @@ class StepRun:
                 f"step {self.name!r} has no output {name!r}; "
                 f"it has {', '.join(self.record.outputs) or 'none'}"
             )
-        return PortDataReference.deserialize(self.record.outputs[name])
+        # Whoever ran it may have called the workspace otherwise; its record lies in this one.
+        workspace = self._pipeline_run.experiment.workspace.locator
+        return replace(PortDataReference.deserialize(self.record.outputs[name]), workspace=workspace)
 
     def get_stdout_log(self) -> str:
         """What its script printed."""
