@@ -225,11 +225,12 @@ def test_data_path_parameter_decides_what_is_read(project: Project) -> None:
         record = project.record(project.run(dag, **conf), "read")
         assert project.workspace.record_store().read(f"{record.try_folder}/stdout.log") == expected
     for bad, error in (
-        ("nothing", "is no data path"),
         ("nostore/x", "has no datastore 'nostore'"),
         ("/gone", "there is nothing"),
     ):
         assert error in str(project.record(project.run(dag, source=bad), "read").error)
+    with pytest.raises(ValueError, match="'nothing' does not match"):
+        project.run(dag, source="nothing")
 
 
 def test_size_of_a_reference_does_not_depend_on_the_data(project: Project) -> None:

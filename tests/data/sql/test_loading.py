@@ -6,11 +6,14 @@ import datetime
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import pyarrow as pa
 import pytest
+import sqlalchemy as sa
 
 from mlsteps.data.sql import TableName
+from mlsteps.data.sql.ledger import Ledger
 from mlsteps.exceptions import DatastoreException, MlstepsException, UserErrorException
 from servers.databases import Database
 
@@ -46,6 +49,22 @@ def content(database: Database, table: str = "t") -> list[int]:
 def failing(first: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     yield first
     raise RuntimeError("the source broke off")
+
+
+def test_a_server_that_is_still_at_the_ddl_of_a_try_that_is_gone_is_asked_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skipped = Exception(1684, "skipped since its definition is being modified by concurrent DDL statement")
+    answers, make = [sa.exc.OperationalError("x", {}, skipped)] * 2, Ledger.make
+
+    def busy(ledger: Ledger, engine: Any) -> None:
+        if answers:
+            raise answers.pop()
+        make(ledger, engine)
+
+    monkeypatch.setattr(Ledger, "make", busy)
+    assert database.sql.write_batches("t", [numbers(3)], load_id="l").rows == 3
+    assert not answers and content(database) == [0, 1, 2]
 
 
 def _round_trip(database: Database) -> None:

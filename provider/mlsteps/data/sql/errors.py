@@ -14,6 +14,9 @@ from mlsteps.exceptions import DatastoreException
 _SHORTEST_SECRET = 3  # anything shorter would blot out half of a text
 _LONGEST_TEXT = 2000
 
+# ER_WARN_I_S_SKIPPED_TABLE of MySQL and MariaDB.
+_SKIPPED_TABLE = 1684
+
 
 @contextmanager
 def telling(label: str, doing: str, url: URL | None) -> Iterator[None]:
@@ -40,6 +43,12 @@ def _described(error: SQLAlchemyError, url: URL | None) -> str:
         text = f"{type(error).__name__}: {error}"
     text = text.strip()
     return redact(text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}...", url)
+
+
+def still_being_defined(error: BaseException) -> bool:
+    """Whether a server could not look at tables, as it is still at the DDL of a process that is gone."""
+    orig = error.orig if isinstance(error, DBAPIError) else None
+    return orig is not None and orig.args[:1] == (_SKIPPED_TABLE,)
 
 
 def _message(error: BaseException) -> str:

@@ -11,9 +11,11 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import IntegrityError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from mlsteps.data.sql import staging
 from mlsteps.data.sql.databases import creates_in_transactions, family
+from mlsteps.data.sql.errors import still_being_defined
 from mlsteps.data.sql.inserting import Progress, insert_batches
 from mlsteps.data.sql.ledger import Ledger
 from mlsteps.data.sql.statement import quoted_table
@@ -22,6 +24,8 @@ from mlsteps.data.sql.table_name import TableName
 from mlsteps.exceptions import DatastoreException, UserErrorException
 
 Mode = Literal["create", "append", "replace"]
+
+_PAUSE, _PATIENCE = 0.2, 20.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,17 @@ def done_before(engine: Engine, table: TableName, ledger: Ledger | None) -> Tabl
     """
     if ledger is None:
         return None
+    # A server may be at the DDL of that try for a while after it was killed.
+    patiently = Retrying(
+        retry=retry_if_exception(still_being_defined),
+        wait=wait_fixed(_PAUSE),
+        stop=stop_after_delay(_PATIENCE),
+        reraise=True,
+    )
+    return patiently(_done_before, engine, table, ledger)
+
+
+def _done_before(engine: Engine, table: TableName, ledger: Ledger) -> TableWritten | None:
     ledger.make(engine)
     with engine.connect() as connection:
         entry = ledger.entry(connection)
