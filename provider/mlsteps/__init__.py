@@ -31,6 +31,7 @@ _PUBLIC = {
     "FileDataset": "mlsteps.data.datasets",
     "KubernetesCompute": "mlsteps.compute",
     "LocalCompute": "mlsteps.compute",
+    "Model": "mlsteps.models",
     "OutputFileDatasetConfig": "mlsteps.data",
     "Pipeline": "mlsteps.pipeline",
     "PipelineData": "mlsteps.data",
@@ -76,6 +77,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "FileDataset",
     "KubernetesCompute",
     "LocalCompute",
+    "Model",
     "OutputFileDatasetConfig",
     "Pipeline",
     "PipelineData",
@@ -127,6 +129,7 @@ if TYPE_CHECKING:
     )
     from mlsteps.data.datasets import Dataset, FileDataset, TabularDataset
     from mlsteps.environment import CondaDependencies, Environment, RunConfiguration
+    from mlsteps.models import Model
     from mlsteps.pipeline import Pipeline
     from mlsteps.publishing import PipelineEndpoint, PublishedPipeline, Schedule
     from mlsteps.recurrence import ScheduleRecurrence, TimeZone

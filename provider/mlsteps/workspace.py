@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from mlsteps.data.stores import Store
     from mlsteps.environment import Environment
     from mlsteps.hooks.airflow import RunningAirflow
+    from mlsteps.models import Model
     from mlsteps.runs import Experiment, PipelineRun
 
 # Environment variable that names a workspace folder or workspace.yaml; beats every other default.
@@ -438,6 +439,16 @@ class Workspace:
         from mlsteps.runs import PipelineRun
 
         return PipelineRun.get(self, run_id)
+
+    @property
+    def models(self) -> Mapping[str, Model]:
+        """The newest version of every registered model, by name."""
+        from mlsteps.models import Model
+
+        def names() -> dict[str, None]:
+            return dict.fromkeys(sorted(model.name for model in Model.list(self, latest=True)))
+
+        return _Names(names, lambda name: Model(self, name) if name in names() else None, "model")
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:

@@ -1,14 +1,17 @@
-"""Registered models: a version is one JSON file, claimed by whoever creates it first."""
+"""Registered models: a version is one JSON file, claimed by whoever creates it first.
+
+What may change of it later, its labels, is a row of numbered files beside it, of which the newest counts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from mlsteps.records import layout
-from mlsteps.records.store import RecordStore, dump_json, read_record
-from mlsteps.records.versions import numbered_versions
+from mlsteps.records.store import RecordStore, dump_json, load_json, read_record
+from mlsteps.records.versions import newest_path, next_path, numbered_versions
 
 VERSION = 1
 
@@ -18,7 +21,9 @@ class ModelRecord:
     """One version of a model.
 
     :param path: Its file or folder on the record store.
-    :param run_id: The step run that registered it.
+    :param run_id: The step run that registered it; empty where it was registered by hand.
+    :param datasets: Pairs of a scenario, such as ``training``, and the name or id of a dataset.
+    :param experiment: The label of its run.
     """
 
     name: str
@@ -33,6 +38,11 @@ class ModelRecord:
     framework_version: str | None = None
     tags: Mapping[str, Any] = field(default_factory=dict)
     properties: Mapping[str, Any] = field(default_factory=dict)
+    datasets: tuple[tuple[str, str], ...] = ()
+    sample_input_dataset: str | None = None
+    sample_output_dataset: str | None = None
+    resource_configuration: Mapping[str, Any] | None = None
+    experiment: str = ""
 
     @property
     def id(self) -> str:
@@ -68,16 +78,86 @@ def register_model(store: RecordStore, **known: Any) -> ModelRecord:
 
 def read_model(store: RecordStore, name: str, version: int | None = None) -> ModelRecord | None:
     """A model by name, the newest version by default; None if there is none."""
-    folder = layout.path_part(name)
-    versions = numbered_versions(store, f"{layout.MODELS}/{folder}")
-    wanted = version if version is not None else (versions[-1] if versions else None)
-    if not wanted:
+    if version is not None:
+        return _read(store, name, version)
+    return next(iter(versions_of(store, name)), None)
+
+
+def versions_of(store: RecordStore, name: str) -> Iterator[ModelRecord]:
+    """Every version of a model that was not deleted, the newest first."""
+    for version in reversed(numbered_versions(store, _folder(name))):
+        record = _read(store, name, version)
+        if record is not None:
+            yield record
+
+
+def list_models(store: RecordStore) -> Iterator[ModelRecord]:
+    """Every version of every model that was not deleted; of each model the newest first."""
+    for folder in store.list_names(layout.MODELS):
+        versions = numbered_versions(store, f"{layout.MODELS}/{folder}")
+        first = next((_at(store, f"{layout.MODELS}/{folder}/{version}") for version in versions), None)
+        if first is not None:
+            yield from versions_of(store, first.name)
+
+
+def change_labels(store: RecordStore, name: str, version: int, change: Callable[[Labels], Labels]) -> Labels:
+    """Change what may change of a model. Two who do so at once both have their way.
+
+    :param change: Makes the new labels of those that are there.
+    """
+    folder = f"{_folder(name)}/{version}/labels"
+    while True:
+        path = next_path(store, folder)
+        labels = change(_labels(store, name, version))
+        if store.create(path, dump_json({"version": VERSION, **asdict(labels)})):
+            return labels
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What may change of a model.
+
+    :param deleted: Whether it is registered no longer; its number is never given again.
+    """
+
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    description: str | None = None
+    deleted: bool = False
+
+
+def _folder(name: str) -> str:
+    return f"{layout.MODELS}/{layout.path_part(name)}"
+
+
+def _at(store: RecordStore, place: str) -> ModelRecord | None:
+    return read_record(store, f"{place}.json", VERSION, _from_json)
+
+
+def _labels(store: RecordStore, name: str, version: int) -> Labels:
+    place = f"{_folder(name)}/{version}"
+    path = newest_path(store, f"{place}/labels")
+    value = load_json(store, path, VERSION) if path else None
+    if value is not None:
+        return Labels(value["tags"], value["properties"], value["description"], bool(value["deleted"]))
+    record = _at(store, place)
+    return Labels() if record is None else Labels(record.tags, record.properties, record.description)
+
+
+def _read(store: RecordStore, name: str, version: int) -> ModelRecord | None:
+    record = _at(store, f"{_folder(name)}/{version}")
+    if record is None:
         return None
-    return read_record(store, f"{layout.MODELS}/{folder}/{wanted}.json", VERSION, _from_json)
+    labels = _labels(store, name, version)
+    if labels.deleted:
+        return None
+    return replace(record, tags=labels.tags, properties=labels.properties, description=labels.description)
 
 
 _FIELDS = {f.name for f in fields(ModelRecord)}
 
 
 def _from_json(value: dict[str, Any]) -> ModelRecord:
-    return ModelRecord(**{k: v for k, v in value.items() if k in _FIELDS})
+    known = {k: v for k, v in value.items() if k in _FIELDS}
+    known["datasets"] = tuple((str(pair[0]), str(pair[1])) for pair in known.get("datasets") or ())
+    return ModelRecord(**known)

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from mlsteps.exceptions import ModelPathNotFoundException, UserErrorException
-from mlsteps.run import values
 from mlsteps.run._file_methods import FileMethods, _there
 from mlsteps.run.files import clean_name
 from mlsteps.run.labels import as_tags
-from mlsteps.run.model import Model
+from mlsteps.run.model import Model, dataset_label, resource_needs
 from mlsteps.run.protocol import EventKind
 
 
@@ -88,10 +87,10 @@ class ModelMethods(FileMethods):
             description=model.description,
             framework=model.model_framework,
             framework_version=model.model_framework_version,
-            datasets=[[_text(scenario), _dataset(dataset)] for scenario, dataset in datasets or []],
-            sample_input_dataset=_dataset(sample_input_dataset),
-            sample_output_dataset=_dataset(sample_output_dataset),
-            resource_configuration=_resources(resource_configuration),
+            datasets=[[_text(scenario), dataset_label(dataset)] for scenario, dataset in datasets or []],
+            sample_input_dataset=dataset_label(sample_input_dataset),
+            sample_output_dataset=dataset_label(sample_output_dataset),
+            resource_configuration=resource_needs(resource_configuration),
         )
         return model
 
@@ -108,14 +107,3 @@ class ModelMethods(FileMethods):
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
-
-
-def _dataset(value: object) -> str | None:
-    """A dataset by its name, else its id, else its text."""
-    return _text(getattr(value, "name", None) or getattr(value, "id", None) or value)
-
-
-def _resources(value: object) -> dict[str, Any] | None:
-    if value is None:
-        return None
-    return {name: values.to_json(getattr(value, name, None)) for name in ("cpu", "memory_in_gb", "gpu")}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mlsteps.run import values
 
 
 @dataclass(frozen=True)
@@ -39,3 +41,16 @@ class Model:
                 f"A model that this script registered has no {name!r} yet: it enters the registry when the "
                 "step has ended. Read it in a later step, by name from the workspace."
             )
+
+
+def dataset_label(value: object) -> str | None:
+    """A dataset by its name, else its id, else its text."""
+    found = getattr(value, "name", None) or getattr(value, "id", None) or value
+    return None if found is None else str(found)
+
+
+def resource_needs(value: object) -> dict[str, Any] | None:
+    """What serving a model needs, as JSON."""
+    if value is None:
+        return None
+    return {name: values.to_json(getattr(value, name, None)) for name in ("cpu", "memory_in_gb", "gpu")}

@@ -234,6 +234,11 @@ class StepJournal:
             framework_version=event.get("framework_version"),
             tags=event.get("tags") or {},
             properties=event.get("properties") or {},
+            datasets=tuple((str(one), str(other)) for one, other in event.get("datasets") or ()),
+            sample_input_dataset=event.get("sample_input_dataset"),
+            sample_output_dataset=event.get("sample_output_dataset"),
+            resource_configuration=event.get("resource_configuration"),
+            experiment=_experiment(self._attempt, self._dag),
         )
         self._log.info("Registered model %s", model.id)
         return model.id
@@ -276,7 +281,7 @@ def run_record(attempt: Attempt, dag: DAG) -> RunRecord:
     return RunRecord(
         dag_id=attempt.dag_id,
         run_id=attempt.run_id,
-        experiment=attempt.submission.experiment or dag.dag_display_name or attempt.dag_id,
+        experiment=_experiment(attempt, dag),
         tags=dict(attempt.submission.tags),
         properties=dict(attempt.submission.properties),
         created=utc_now(),
@@ -290,6 +295,10 @@ def run_record(attempt: Attempt, dag: DAG) -> RunRecord:
             "python": platform.python_version(),
         },
     )
+
+
+def _experiment(attempt: Attempt, dag: DAG) -> str:
+    return attempt.submission.experiment or dag.dag_display_name or attempt.dag_id
 
 
 def declared_steps(dag: DAG) -> Iterator[DeclaredStep]:
