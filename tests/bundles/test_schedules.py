@@ -107,6 +107,19 @@ def test_a_schedule_says_whether_other_steps_go_on(
     assert reason == (None if go_on is None else "step 'only' failed")
 
 
+@pytest.mark.parametrize("go_on", [False, True])
+def test_what_is_published_says_whether_other_steps_go_on(
+    project: Project, dags: Callable[[], dict[str, Any]], run_dag: Callable[..., Any], go_on: bool
+) -> None:
+    step = project.step("only", "raise SystemExit(1)")
+    published = Pipeline(project.workspace, [step]).publish("train", continue_on_step_failure=go_on)
+    Schedule.create(project.workspace, "s", published.id, "e", DAILY)
+    for dag_id in ("published.train", "schedule.s"):
+        done = run_dag(dags()[dag_id])
+        reason = cancel_reason(project.workspace.record_store(), dag_id, done.run_id)
+        assert reason == (None if go_on else "step 'only' failed")
+
+
 def test_a_schedule_follows_what_it_runs(project: Project, dags: Callable[[], dict[str, Any]]) -> None:
     first, second = publish(project, "print(1)"), publish(project, "print(2)")
     endpoint = PipelineEndpoint.publish(project.workspace, "ep", "", first)

@@ -136,6 +136,7 @@ def _entry(dag_id: str, record: PublishedRecord, active: bool) -> Entry:
         record.pipeline_version,
         record.created,
         active,
+        go_on=record.continue_on_step_failure,
     )
 
 

@@ -56,10 +56,11 @@ def dag_of(file: str) -> DAG:
         if plan is not None:
             arguments |= {"schedule": plan.timetable, "params": _preset(pipeline, plan)}
         dag = pipeline.to_dag(entry.dag_id, **arguments)
+        said = Submission(continue_on_step_failure=entry.go_on)
         if plan is not None:
             tags = {SCHEDULE_TAG: plan.schedule}
-            said = Submission(plan.experiment, tags=tags, continue_on_step_failure=plan.go_on)
-            say_of_all_runs(dag, said)
+            said = Submission(plan.experiment, tags=tags, continue_on_step_failure=plan.go_on).over(said)
+        say_of_all_runs(dag, said)
     dag.fileloc = file
     return dag
 

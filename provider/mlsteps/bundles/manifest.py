@@ -27,6 +27,7 @@ class Entry:
     :param published: When, UTC.
     :param active: Whether it may be run.
     :param schedule: Where it is the DAG of a schedule: when it runs, and with what.
+    :param go_on: Whether steps go on that do not depend on one that failed; None is Airflow's rule.
     """
 
     dag_id: str
@@ -38,6 +39,7 @@ class Entry:
     published: str
     active: bool
     schedule: SchedulePlan | None = None
+    go_on: bool | None = None
 
     @property
     def definition_path(self) -> str:
@@ -58,6 +60,7 @@ class Entry:
             fields.text("published"),
             fields.flag("active"),
             None if plan is None else SchedulePlan.read(plan),
+            fields.optional_flag("go_on"),
         )
         fields.finish()
         return entry

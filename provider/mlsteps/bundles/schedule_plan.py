@@ -56,7 +56,7 @@ class SchedulePlan:
             None if watch is None else _watch(watch),
             fields.optional_text("starts"),
             fields.optional_text("changed_file"),
-            fields.value("go_on"),
+            fields.optional_flag("go_on"),
         )
         fields.finish()
         return plan

@@ -73,6 +73,12 @@ class Fields:
         value = self._take(name)
         return value if isinstance(value, bool) else self._wrong(name, "true or false", value)
 
+    def optional_flag(self, name: str) -> bool | None:
+        value = self._take(name)
+        if value is None or isinstance(value, bool):
+            return value
+        self._wrong(name, "true, false or null", value)
+
     def integer(self, name: str) -> int:
         value = self._take(name)
         return int(value) if _is_integer(value) else self._wrong(name, "a whole number", value)
