@@ -14,7 +14,7 @@ from airflow.timetables.base import DataInterval, TimeRestriction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlsteps import Pipeline, ScheduleRecurrence
+from mlsteps import Pipeline, ScheduleRecurrence, timetables
 from mlsteps.compat import empty_dag_bag
 from mlsteps.exceptions import UserErrorException
 from mlsteps.timetables import RecurrenceTimetable
@@ -22,6 +22,12 @@ from steps.project import Project
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(autouse=True)
+def _stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timetables, "_now", lambda: NOW)
+
 
 DAG_FILE = """
 from airflow.sdk import DAG, task

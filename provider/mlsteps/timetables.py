@@ -79,7 +79,7 @@ class RecurrenceTimetable(Timetable):
         if not restriction.catchup:
             # Of what has passed only the last. It has to be said again for as long as there is no run of it:
             # a DAG that is parsed in that very moment must not lose it.
-            now = datetime.now(timezone.utc)
+            now = _now()
             earliest.append(self.rule.last_until(now) or now)
             if last_automated_data_interval is None and self.since is None:
                 earliest.append(now - _JUST_NOW)
@@ -87,3 +87,7 @@ class RecurrenceTimetable(Timetable):
         if found is None or (restriction.latest is not None and found > restriction.latest):
             return None
         return DagRunInfo.exact(pendulum.instance(found, tz="UTC"))
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

@@ -43,7 +43,7 @@ def ok(outcome: JobOutcome) -> JobOutcome:
     return outcome
 
 
-def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+def wait_for(what: Callable[[], Any], seconds: float = 60) -> Any:
     """What is found, as soon as there is something."""
     end = time.monotonic() + seconds
     while not (found := what()):
