@@ -24,9 +24,11 @@ class PipelineParameter:
         Its type is the parameter's type. Another dataset is given as ``name`` or ``name:version``.
     :param in_fingerprint: Whether another value is a change that a step has to run again for. False is for
         what does not touch results: a build number, a run's name. (Not in SDK v1.)
-    :param title, description: For the form. Default: the name, and nothing. (Not in SDK v1.)
+    :param title: For the form; default: the name. (Not in SDK v1.)
+    :param description: For the form, as Markdown. (Not in SDK v1.)
     :param choices: The only values there are, of the default's type; the form shows a list. (Not in SDK v1.)
-    :param minimum, maximum: Of a number, both included. (Not in SDK v1.)
+    :param minimum: The least number there is. (Not in SDK v1.)
+    :param maximum: The greatest number there is. (Not in SDK v1.)
 
     :raises PipelineParameterError: the default is of no such type, or does not keep to what was declared.
 

@@ -47,7 +47,8 @@ class Model(ModelView):
     :param name: Its name.
     :param id: ``name:version``, instead of name and version.
     :param version: Default: the newest.
-    :param tags, properties: It has to have these, given as ``["key", ["key", "value"]]`` or by key.
+    :param tags: It has to have these, given as ``["key", ["key", "value"]]`` or by key.
+    :param properties: As ``tags``.
     :param run_id: The step run that registered it, or that run's pipeline run.
     :param model_framework: Such as ``"ScikitLearn"``.
 

@@ -48,7 +48,8 @@ class DatabricksStep(PipelineStep):
     :param node_type: Size of the machines; default: the compute target's.
     :param instance_pool_id: The pool to take machines from, instead of ``node_type``.
     :param num_workers: How many besides the driver; 0 is a single machine.
-    :param min_workers, max_workers: The same as a range.
+    :param min_workers: The least number of them, for a cluster that grows.
+    :param max_workers: The greatest number of them, for a cluster that grows.
     :param spark_env_variables: Environment variables of its machines.
     :param spark_conf: Settings of Spark.
     :param init_scripts: Paths of scripts that its machines run first.

@@ -44,7 +44,8 @@ class DatabricksCompute(ComputeTarget):
         ``{"/data/lake": "/Volumes/main/ml/lake"}``.
     :param upload_to: Folder for source directories: of the workspace (``/Shared/...``), of a Volume
         (``/Volumes/...``), or of DBFS (``dbfs:/...``). Who may write there decides what code runs.
-    :param spark_version, node_type: Of new clusters that do not say.
+    :param spark_version: Of new clusters that do not say.
+    :param node_type: As ``spark_version``.
     :param deferrable: Whether Airflow's triggerer waits for runs; else a worker does.
     :param poll_seconds: How often a run is looked at.
     :raises ComputeTargetException: a setting is unusable.
