@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from e2e.triggerers import another_triggerer, triggerers
 from mlsteps import (
     Datastore,
     Experiment,
+    Model,
     Pipeline,
     PipelineData,
     PipelineParameter,
@@ -36,6 +38,7 @@ from mlsteps.workspace import Workspace
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(420)]
 
 DAGS = Path(__file__).parent / "asset_dags"
+EXAMPLES = Path(__file__).parents[2] / "dags_examples"
 
 PREPARE = "import sys; open(sys.argv[1], 'w').write('{}')\n"
 COPY = "import sys; open(sys.argv[1], 'w').write(open(sys.argv[2]).read())\n"
@@ -75,8 +78,17 @@ def arrivals(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the example that needs a person."""
+    folder = tmp_path_factory.mktemp("example")
+    shutil.copy(EXAMPLES / "retrain_weekly.py", folder)
+    shutil.copytree(EXAMPLES / "retrain_weekly_src", folder / "retrain_weekly_src")
+    return folder
+
+
+@pytest.fixture(scope="module")
 def airflow(
-    home: Path, scripts: Path, events: Path, arrivals: Schedule, settings: dict[str, str]
+    home: Path, scripts: Path, events: Path, arrivals: Schedule, example: Path, settings: dict[str, str]
 ) -> Iterator[StandaloneAirflow]:
     transport = {"type": "file", "log_file_path": str(events), "append": True}
     bundles = [
@@ -86,6 +98,11 @@ def airflow(
             "kwargs": {},
         },
         {"name": "ml", "classpath": "mlsteps.bundles.WorkspaceDagBundle", "kwargs": {"refresh_interval": 5}},
+        {
+            "name": "examples",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(example)},
+        },
     ]
     environment = {
         **settings,
@@ -102,6 +119,7 @@ def airflow(
             "deploy_green",
             "watch.arrivals",
             "schedule.arrivals",
+            "retrain_weekly",
         ):
             running.wait_for_dag(dag_id)
         yield running
@@ -224,6 +242,31 @@ def test_a_schedule_without_a_start_runs_at_once(
     dag = airflow.get("/api/v2/dags/schedule.hourly")
     assert dag["timetable_description"].startswith("Every hour, first at ")
     assert dag["next_dagrun_run_after"] is not None
+
+
+def test_a_challenger_becomes_the_champion_when_somebody_agrees(
+    airflow: StandaloneAirflow, workspace: Workspace
+) -> None:
+    first = airflow.trigger("retrain_weekly")
+
+    def asked() -> bool:
+        found = {task["task_id"]: task["state"] for task in airflow.task_instances("retrain_weekly", first)}
+        return found["approve"] in ("deferred", "awaiting_input")
+
+    wait_until(asked, 90, "nobody is asked")
+    assert list(workspace.models) == []
+    airflow.answer("retrain_weekly", first, "approve", "Approve")
+    assert airflow.wait_for_run("retrain_weekly", first) == "success"
+    champion = Model(workspace, "demand")
+    with open(champion.download(airflow.home / "here")) as file:
+        learned = json.load(file)
+    assert learned["slope"] == pytest.approx(3, abs=0.3) and champion.tags == {"rmse": str(learned["rmse"])}
+
+    again = run(airflow, "retrain_weekly")
+    ended = states(airflow, "retrain_weekly", again)
+    assert ended["keep_champion"] == "success" and ended["approve"] == ended["register"] == "skipped"
+    assert record(airflow, "retrain_weekly", again, "train").reused_from["run_id"] == first
+    assert [model.version for model in Model.list(workspace)] == [1]
 
 
 @pytest.fixture

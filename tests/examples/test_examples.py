@@ -21,8 +21,10 @@ from mlsteps.run.protocol import RUN_DIRECTORY_VARIABLE
 
 EXAMPLES = Path(__file__).parents[2] / "dags_examples"
 FILES = sorted(EXAMPLES.glob("*.py"))
-# What runs on a machine by itself; the other one has its tests in test_on_databricks.py.
-BY_THEMSELVES = [file for file in FILES if file.stem != "transform_on_databricks"]
+# What runs on a machine by itself. One needs Databricks, see test_on_databricks.py, and one a person who
+# agrees, see e2e/test_assets.py.
+NEED_OTHERS = {"transform_on_databricks", "retrain_weekly"}
+BY_THEMSELVES = [file for file in FILES if file.stem not in NEED_OTHERS]
 
 MODELS = {
     "prepare": set(),
@@ -42,6 +44,15 @@ EDGES = {
         "seed_of_the_week": set(),
         "announcement": {"compare", "evaluate"},
         "tell": {"announcement"},
+    },
+    "retrain_weekly": {
+        "prepare": {"reuse"},
+        "train": {"prepare"},
+        "compare": {"train"},
+        "approve": {"compare"},
+        "keep_champion": {"compare"},
+        "register": {"approve", "train"},
+        "reuse": set(),
     },
     "train_with_parameters": {"train": {"reuse"}, "reuse": set()},
     "transform_on_databricks": {
@@ -272,6 +283,16 @@ def test_scripts_of_compare_models_by_hand(by_hand: Callable[[str], str], tmp_pa
         assert "model breast_cancer:1 from outputs/model" in evaluated
     assert json.loads((tmp_path / "report.json").read_text())["auc"] > 0.9
     assert sorted(os.listdir(tmp_path / "outputs")) == ["model", "report.txt"]
+
+
+def test_scripts_of_retrain_weekly_by_hand(by_hand: Callable[[str], str], tmp_path: Path) -> None:
+    folder = "retrain_weekly_src"
+    for day in ("2026-03-02", "2026-03-08"):  # of one week, whose data is the same
+        by_hand(f"{folder}/prepare.py --until {day} --weeks 8 --output {day}.csv")
+    assert (tmp_path / "2026-03-02.csv").read_bytes() == (tmp_path / "2026-03-08.csv").read_bytes()
+    assert "rmse = " in by_hand(f"{folder}/train.py --data 2026-03-02.csv --output model.json")
+    model = json.loads((tmp_path / "model.json").read_text())
+    assert model["slope"] == pytest.approx(3, abs=0.3)
 
 
 @pytest.mark.slow

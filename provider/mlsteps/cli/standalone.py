@@ -183,6 +183,11 @@ class StandaloneAirflow:
         path = f"/api/v2/dags/{dag_id}/dagRuns/{_quoted(run_id)}/taskInstances/{task_id}"
         self._request("PATCH", path, {"new_state": state})
 
+    def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:
+        """Choose for a task that waits for a person."""
+        path = f"/api/v2/dags/{_quoted(dag_id)}/dagRuns/{_quoted(run_id)}/taskInstances/{_quoted(task_id)}/-1"
+        self._request("PATCH", f"{path}/hitlDetails", {"chosen_options": [option], "params_input": {}})
+
     def clear(self, dag_id: str, run_id: str, task_ids: list[str]) -> None:
         """Clear tasks, so that they run again."""
         body = {
