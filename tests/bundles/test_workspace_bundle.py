@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlsteps import Pipeline, PipelineEndpoint, PipelineParameter, PublishedPipeline, Workspace
+from mlsteps import Pipeline, PipelineEndpoint, PipelineParameter, PipelineRun, PublishedPipeline, Workspace
 from mlsteps.bundles import WorkspaceDagBundle
 from mlsteps.bundles.layout import file_stem
 from mlsteps.bundles.manifest import Manifest
@@ -179,7 +179,7 @@ def test_an_endpoint_keeps_its_dag(project: Project, make: Make) -> None:
 
 
 def test_a_run_of_such_a_dag(project: Project, make: Make, run_dag: Callable[..., Any]) -> None:
-    publish(project, "train", "import sys; assert sys.argv[1:] == ['0.25']")
+    published = publish(project, "train", "import sys; assert sys.argv[1:] == ['0.25']")
     shutil.rmtree(project.source)
     dag = dags(make())["published.train"]
     done = run_dag(dag, {"rate": 0.25})
@@ -187,6 +187,10 @@ def test_a_run_of_such_a_dag(project: Project, make: Make, run_dag: Callable[...
         "reuse": "success",
         "only": "success",
     }
+    run = PipelineRun.get(project.workspace, done.run_id)
+    assert run.properties == {"PipelineId": published.id}
+    assert [step.name for step in run.get_graph().steps] == ["only"]
+    assert run.publish_pipeline("again", "", "2").graph_id == published.graph_id
 
 
 def test_names_of_files_and_dags_are_apart() -> None:

@@ -112,6 +112,7 @@ def test_a_run_is_published_with_the_code_that_it_ran(project: Project, airflow_
     assert said(published.submit(project.workspace, "exp")) == "rate 0.5"
     other = published.submit(project.workspace, "other").publish_pipeline("third", "", "1")
     assert other.graph_id == published.graph_id
+    assert [step.name for step in run.get_graph().steps] == ["say"]
     with pytest.raises(UserErrorException, match="unknown argument 'tags'"):
         run.publish_pipeline("a", "b", "c", tags={})
 
@@ -125,8 +126,10 @@ def test_a_run_that_cannot_be_published_says_why(project: Project, airflow_db: P
         run.publish_pipeline("a", "b", "c")
     dag = Pipeline(project.workspace, [project.step("plain")]).to_dag("plain")
     finished = project.run(dag)
-    with pytest.raises(UserErrorException, match="not submitted from a Pipeline"):
-        PipelineRun.get(project.workspace, finished.run_id).publish_pipeline("a", "b", "c")
+    plain = PipelineRun.get(project.workspace, finished.run_id)
+    for asked in (lambda: plain.publish_pipeline("a", "b", "c"), plain.get_graph):
+        with pytest.raises(UserErrorException, match="no Pipeline that was submitted or published"):
+            asked()
 
 
 def test_a_run_keeps_no_variables_of_its_environment(project: Project, airflow_db: Path) -> None:

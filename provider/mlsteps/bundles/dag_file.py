@@ -12,7 +12,7 @@ from mlsteps.bundles.watch_dag import watch_dag
 from mlsteps.definitions import parse
 from mlsteps.exceptions import UserErrorException
 from mlsteps.pipeline import Pipeline
-from mlsteps.publishing.dag_ids import told_publication
+from mlsteps.publishing.dag_ids import PUBLICATION, told_publication
 from mlsteps.publishing.schedule_view import SCHEDULE_TAG
 from mlsteps.steps.form import preset_field
 from mlsteps.steps.submitted import Submission, say_of_all_runs
@@ -56,7 +56,7 @@ def dag_of(file: str) -> DAG:
         if plan is not None:
             arguments |= {"schedule": plan.timetable, "params": _preset(pipeline, plan)}
         dag = pipeline.to_dag(entry.dag_id, **arguments)
-        said = Submission(continue_on_step_failure=entry.go_on)
+        said = Submission(properties={PUBLICATION: entry.publication}, continue_on_step_failure=entry.go_on)
         if plan is not None:
             tags = {SCHEDULE_TAG: plan.schedule}
             said = Submission(plan.experiment, tags=tags, continue_on_step_failure=plan.go_on).over(said)

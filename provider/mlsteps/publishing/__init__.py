@@ -1,7 +1,7 @@
 """Published pipelines, endpoints and schedules: pipelines in a workspace's registry, frozen."""
 
 from mlsteps.publishing.pipeline_endpoint import PipelineEndpoint
-from mlsteps.publishing.publish import publish, publish_run
+from mlsteps.publishing.publish import graph_of_run, publish, publish_run
 from mlsteps.publishing.published_pipeline import PublishedPipeline
 from mlsteps.publishing.schedule import Schedule
 from mlsteps.publishing.versions import PipelineIdVersion, PipelineVersion
@@ -12,6 +12,7 @@ __all__ = [
     "PipelineVersion",
     "PublishedPipeline",
     "Schedule",
+    "graph_of_run",
     "publish",
     "publish_run",
 ]

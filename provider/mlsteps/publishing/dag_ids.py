@@ -11,6 +11,9 @@ from mlsteps.compat import conf
 # So that none of them is the id of a DAG in somebody's own file.
 PUBLISHED, ENDPOINT, SCHEDULE, WATCH = "published", "endpoint", "schedule", "watch"
 
+# The property of a run that says which publication it is of; SDK v1's name.
+PUBLICATION = "PipelineId"
+
 # Where Airflow's API server has our part.
 URL_PREFIX = "/mlsteps"
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mlsteps.data.names import is_text
 from mlsteps.definitions import Definition, Freezer, parse
 from mlsteps.exceptions import UserErrorException
+from mlsteps.publishing.dag_ids import PUBLICATION
 from mlsteps.publishing.published_pipeline import PublishedPipeline
+from mlsteps.records import read_run
 from mlsteps.records.published_pipelines import PublishedRecord, keep_published
 from mlsteps.records.run_definitions import read_run_definition
 
 if TYPE_CHECKING:
+    from mlsteps.graph import Graph
+    from mlsteps.pipeline import Pipeline
     from mlsteps.workspace import Workspace
 
 _UNNAMED = "pipeline"
@@ -63,17 +68,39 @@ def publish_run(
     """
     if kwargs:
         raise UserErrorException(f"publish_pipeline got an unknown argument {sorted(kwargs)[0]!r}.")
-    kept = read_run_definition(workspace.record_store(), dag_id, run_id)
+    definition = definition_of_run(workspace, dag_id, run_id)
+    freezer = Freezer(workspace)
+    for step in definition.parts(workspace)[0]:
+        freezer.code_of(step, step.source_directory)  # it may have been cleared away with other runs
+    return publish(workspace, definition, name, description, version, continue_on_step_failure)
+
+
+def definition_of_run(workspace: Workspace, dag_id: str, run_id: str) -> Definition:
+    """What a run ran, as it was then.
+
+    :raises UserErrorException: nothing was kept of the pipeline; the text says why.
+    """
+    store = workspace.record_store()
+    record = read_run(store, dag_id, run_id)
+    publication = record.properties.get(PUBLICATION) if record else None
+    if publication:
+        return PublishedPipeline.get(workspace, str(publication)).definition()
+    kept = read_run_definition(store, dag_id, run_id)
     if kept is None:
         raise UserErrorException(
-            f"Run {run_id!r} was not submitted from a Pipeline, so there is nothing kept of it to publish. "
+            f"Run {run_id!r} is of no Pipeline that was submitted or published, so nothing is kept of it. "
             f"Publish the pipeline itself: Pipeline(...).publish(...)."
         )
     text, refused = kept
     if text is None:
         raise UserErrorException(f"Run {run_id!r} is of a pipeline that cannot be published: {refused}")
-    definition = parse(text)
-    freezer = Freezer(workspace)
-    for step in definition.parts(workspace)[0]:
-        freezer.code_of(step, step.source_directory)  # it may have been cleared away with other runs
-    return publish(workspace, definition, name, description, version, continue_on_step_failure)
+    return parse(text)
+
+
+def graph_of_run(workspace: Workspace, dag_id: str, run_id: str) -> Graph:
+    """The steps that a run ran, and their order; see ``PipelineRun.get_graph``."""
+    # By name: Pipeline.publish comes here.
+    made: Pipeline = import_module("mlsteps.pipeline").Pipeline.from_definition(
+        workspace, definition_of_run(workspace, dag_id, run_id)
+    )
+    return made.graph

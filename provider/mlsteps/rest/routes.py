@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.security import HTTPBearer
 
 from mlsteps.compat import conf
-from mlsteps.publishing.dag_ids import publication_told
+from mlsteps.publishing.dag_ids import PUBLICATION, publication_told
 from mlsteps.rest.airflow_api import AIRFLOW_APP, AirflowApi
 from mlsteps.rest.answers import entity_of
 from mlsteps.rest.bodies import ErrorAnswer, PipelineRunEntity, PipelineSubmission
@@ -73,7 +73,7 @@ async def submit_pipeline(
             f"published just now, Airflow shows it in a moment. If there is a newer one of its name, take "
             f"that one's endpoint, or a PipelineEndpoint, whose address stays.",
         )
-    return await _submitted(caller, dag, body, {"PipelineId": pipeline_id, "ParentRunId": parent_run_id})
+    return await _submitted(caller, dag, body, {PUBLICATION: pipeline_id, "ParentRunId": parent_run_id})
 
 
 @router.post("/PipelineEndpointSubmit/Id/{endpoint_id}", dependencies=[Depends(_only_json)])
@@ -83,7 +83,7 @@ async def submit_endpoint(
     """Run the default version of a pipeline endpoint; the address is ``PipelineEndpoint.endpoint``."""
     dag = await caller.dag(dag_id)
     publication = publication_told(dag.get("doc_md"))
-    said = {"PipelineEndpointId": endpoint_id, "PipelineId": publication, "ParentRunId": parent_run_id}
+    said = {"PipelineEndpointId": endpoint_id, PUBLICATION: publication, "ParentRunId": parent_run_id}
     return await _submitted(caller, dag, body, said)
 
 

@@ -27,6 +27,7 @@ from mlsteps.runs.step_run import StepRun, picked
 
 if TYPE_CHECKING:
     from mlsteps.data import PortDataReference
+    from mlsteps.graph import Graph
     from mlsteps.hooks.airflow import RunningAirflow
     from mlsteps.publishing import PublishedPipeline
     from mlsteps.runs.experiment import Experiment
@@ -196,6 +197,23 @@ class PipelineRun:
     def tags(self) -> dict[str, Any]:
         """The same as :meth:`get_tags`."""
         return self.get_tags()
+
+    def get_properties(self) -> dict[str, Any]:
+        """Labels that do not change: given at submission, and of what publication it is."""
+        return dict(self.record.properties)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The same as :meth:`get_properties`."""
+        return self.get_properties()
+
+    def get_graph(self) -> Graph:
+        """The steps of the pipeline that it ran, and the order among them.
+
+        :raises UserErrorException: it is of no pipeline that was submitted or published.
+        """
+        graph_of_run: Callable[..., Graph] = import_module(_PUBLISHING).graph_of_run
+        return graph_of_run(self.experiment.workspace, self._dag_id, self.id)
 
     def publish_pipeline(
         self,
