@@ -85,7 +85,7 @@ with dag:
         """Make the challenger the champion."""
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "model.json"
-            file.write_bytes(new.open("rb").read())
+            file.write_bytes(new.open(mode="rb").read())
             tags = {"rmse": json.loads(file.read_bytes())["rmse"]}
             return Model.register(workspace, file, MODEL, tags, description=f"Made by {new.producer.text}").id
 

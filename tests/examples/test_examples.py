@@ -46,13 +46,12 @@ EDGES = {
         "tell": {"announcement"},
     },
     "retrain_weekly": {
-        "prepare": {"reuse"},
+        "prepare": set(),
         "train": {"prepare"},
         "compare": {"train"},
         "approve": {"compare"},
         "keep_champion": {"compare"},
         "register": {"approve", "train"},
-        "reuse": set(),
     },
     "train_with_parameters": {"train": {"reuse"}, "reuse": set()},
     "transform_on_databricks": {
