@@ -255,9 +255,10 @@ def test_a_challenger_becomes_the_champion_when_somebody_agrees(
 
     wait_until(asked, 90, "nobody is asked")
     assert list(workspace.models) == []
-    # Nobody is as quick as a test; and Airflow takes a task for dead that goes on before its executor has
-    # heard that it waits.
-    time.sleep(5)
+    # Airflow takes a task for dead that goes on before its executor has said that it waits, which may be
+    # seconds later.
+    heard = "state success for task instance TaskInstanceKey(dag_id='retrain_weekly', task_id='approve'"
+    wait_until(lambda: heard in airflow.log.read_text(), 60, "the executor does not say that the task waits")
     airflow.answer("retrain_weekly", first, "approve", "Approve")
     assert airflow.wait_for_run("retrain_weekly", first) == "success"
     champion = Model(workspace, "demand")
