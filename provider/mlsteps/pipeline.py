@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from mlsteps.data import Datastore, PipelineParameter
     from mlsteps.definitions import Definition
     from mlsteps.publishing import PublishedPipeline
-    from mlsteps.runs import Experiment, PipelineRun
+    from mlsteps.runs import PipelineRun, RunRequest
     from mlsteps.steps import PipelineStep
     from mlsteps.workspace import Workspace
 
@@ -191,50 +192,26 @@ class Pipeline:
             parent_run_id=parent_run_id,
         )
 
-    def run_in_process(
-        self,
-        experiment: Experiment,
-        *,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        continue_on_step_failure: bool,
-        regenerate_outputs: bool = False,
-    ) -> PipelineRun:
+    def run_in_process(self, request: RunRequest) -> PipelineRun:
         """Run it in this process to its end; what :meth:`mlsteps.Experiment.submit` calls."""
         from mlsteps.submission import run_in_process
 
-        return run_in_process(
-            self, experiment, tags, parameters, continue_on_step_failure, regenerate_outputs
-        )
+        return run_in_process(self, request)
 
-    def run_on_airflow(
-        self,
-        experiment: Experiment,
-        *,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        continue_on_step_failure: bool,
-        regenerate_outputs: bool = False,
-    ) -> PipelineRun:
+    def run_on_airflow(self, request: RunRequest) -> PipelineRun:
         """Publish it under the experiment's name, unless the newest one of that name is this, and run that.
 
         What :meth:`mlsteps.Experiment.submit` calls where the workspace names an Airflow.
         """
-        from mlsteps.publishing import publish
-        from mlsteps.publishing.starting import newest_called
+        from mlsteps.publishing import newest_called, publish
+        from mlsteps.publishing.starting import start_on_airflow
 
-        values = self.check_parameters(parameters)
-        definition = self.definition()
-        newest = newest_called(self.workspace, experiment.name)
+        request = replace(request, parameters=self.check_parameters(request.parameters))
+        definition, name = self.definition(), request.experiment.name
+        newest = newest_called(self.workspace, name)
         if newest is None or newest.graph_id != definition.digest:
-            newest = publish(self.workspace, definition, experiment.name, None, None, None)
-        return newest.run_on_airflow(
-            experiment,
-            tags=tags,
-            parameters=values,
-            continue_on_step_failure=continue_on_step_failure,
-            regenerate_outputs=regenerate_outputs,
-        )
+            newest = publish(self.workspace, definition, name, None, None, None)
+        return start_on_airflow(newest, request)
 
     def definition(self, *, for_record: bool = False) -> Definition:
         """What it is, as JSON, with its code kept in the workspace: what :meth:`publish` writes.
@@ -323,6 +300,19 @@ class Pipeline:
                 raise PipelineParameterError(f"The pipeline has no parameter {name!r}; it has {known}.")
             checked[name] = self._parameters[name].check(value)
         return checked
+
+    def read_parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """As :meth:`check_parameters`, with texts read as the parameter's type, as SDK v1's services did.
+
+        :raises PipelineParameterError: one is unknown, or its value is none of its type.
+        """
+        known = self._parameters
+        return self.check_parameters(
+            {
+                name: known[name].from_text(value) if name in known and isinstance(value, str) else value
+                for name, value in values.items()
+            }
+        )
 
     def _changes(self, step: PipelineStep) -> dict[str, Any]:
         """What the pipeline adds to a step's own declaration."""

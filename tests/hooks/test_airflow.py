@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -30,6 +33,33 @@ def test_nobody_answers(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -
     ) as error:
         airflow.dag("published.x")
     assert "secret-word" not in str(error.value)
+
+
+def test_what_was_done_by_a_call_whose_answer_was_lost_is_not_done_twice(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that starts a run, breaks the connection, and says 409 when it is asked for the run again."""
+    started: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            started.append(told["dag_run_id"])
+            if len(started) > 1:
+                self.send_response(409)
+                self.end_headers()
+
+        def log_message(self, *ignored: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AIRFLOW_CONN_MY_AIRFLOW", f"http://:token@127.0.0.1:{server.server_port}")
+        airflow = workspace.running_airflow()
+        assert airflow is not None
+        airflow.trigger("published.x", "r", {})
+        server.shutdown()
+    assert started == ["r", "r"]
 
 
 @pytest.mark.parametrize("text", ["airflow: here", "airflow: {url: x}", "airflow: {conn_id: 3}"])

@@ -10,11 +10,13 @@ from airflow.sdk import BaseHook
 
 from mlsteps.compat import AirflowNotFoundException
 from mlsteps.exceptions import WorkspaceException
+from mlsteps.hooks.airflow_calls import dag_path, refusal_of, run_body, run_path, runs_path
 
 if TYPE_CHECKING:
     import httpx
 
-_RETRIES = 3
+_TRIES = 4
+_PAUSE = 0.2  # seconds, and longer each time
 _SECONDS = 30
 
 
@@ -47,25 +49,24 @@ class RunningAirflow:
 
     def dag(self, dag_id: str) -> dict[str, Any] | None:
         """What it knows of a DAG; None if it shows none of this id."""
-        return self._ask("GET", f"dags/{quote(dag_id, safe='')}/details", missing=True)
+        return self._ask("GET", dag_path(dag_id), missing=True)
 
-    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any], note: str | None) -> None:
+    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
         """Start a run. One that was started by an answer that did not arrive is not started twice."""
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf), "note": note}
-        self._ask("POST", f"dags/{quote(dag_id, safe='')}/dagRuns", body, repeated=409)
+        self._ask("POST", runs_path(dag_id), run_body(run_id, conf), repeated=409)
 
     def state(self, dag_id: str, run_id: str) -> str | None:
         """``queued``, ``running``, ``success`` or ``failed``; None if it has no such run."""
-        run = self._ask("GET", _run(dag_id, run_id), missing=True)
+        run = self._ask("GET", run_path(dag_id, run_id), missing=True)
         return None if run is None else str(run.get("state"))
 
     def end(self, dag_id: str, run_id: str) -> None:
         """Mark a run failed, which ends tasks that are running."""
-        self._ask("PATCH", _run(dag_id, run_id), {"state": "failed"}, missing=True)
+        self._ask("PATCH", run_path(dag_id, run_id), {"state": "failed"}, missing=True)
 
     def log(self, dag_id: str, run_id: str, task_id: str, map_index: int, try_number: int) -> list[str]:
         """The lines of a task's log so far; none where it cannot be had at the moment."""
-        path = f"{_run(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}/logs/{try_number}"
+        path = f"{run_path(dag_id, run_id)}/taskInstances/{quote(task_id, safe='')}/logs/{try_number}"
         try:
             found = self._ask("GET", f"{path}?map_index={map_index}&full_content=true", missing=True)
         except WorkspaceException:
@@ -89,39 +90,50 @@ class RunningAirflow:
         :raises WorkspaceException: it was refused, or not answered.
         """
         import httpx
+        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+        # All of these may be asked again: a run has its id from here.
+        patiently = Retrying(
+            retry=retry_if_exception_type(httpx.TransportError),
+            wait=wait_exponential(_PAUSE),
+            stop=stop_after_attempt(_TRIES),
+            reraise=True,
+        )
         try:
-            for renewed in (False, True):
-                client = self._opened(renewed)
-                headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-                answer = client.request(method, f"/api/v2/{path}", headers=headers, json=body)
-                if answer.status_code != 401:
-                    break
+            answer = patiently(self._asked, method, path, body)
         except httpx.HTTPError as error:
             raise WorkspaceException(f"{self!r} does not answer: {type(error).__name__}: {error}") from None
         if (missing and answer.status_code == 404) or answer.status_code == repeated:
             return None
         if not answer.is_success:
-            raise WorkspaceException(f"{self!r} refused ({answer.status_code}): {_detail(answer)}")
+            raise WorkspaceException(f"{self!r} refused ({answer.status_code}): {refusal_of(answer)}")
         found: dict[str, Any] = answer.json()
         return found
 
-    def _opened(self, renew: bool) -> httpx.Client:
+    def _asked(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+        """The answer; a token that is no longer good is renewed once."""
+        answer = self._sent(method, path, body)
+        if answer.status_code == 401 and self._login:
+            self._token = None
+            answer = self._sent(method, path, body)
+        return answer
+
+    def _sent(self, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         import httpx
 
         if self._client is None:
-            transport = httpx.HTTPTransport(retries=_RETRIES)
-            self._client = httpx.Client(base_url=self._url, transport=transport, timeout=_SECONDS)
-        if self._token is None or renew:
-            self._token = self._password if not self._login else self._logged_in(self._client)
-        return self._client
+            self._client = httpx.Client(base_url=self._url, timeout=_SECONDS)
+        if self._token is None:
+            self._token = self._logged_in(self._client) if self._login else str(self._password)
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        return self._client.request(method, path, headers=headers, json=body)
 
     def _logged_in(self, client: httpx.Client) -> str:
         answer = client.post("/auth/token", json={"username": self._login, "password": self._password})
         if not answer.is_success:
             raise WorkspaceException(
                 f"{self!r} does not let user {self._login!r} of connection {self._conn_id!r} in "
-                f"({answer.status_code}): {_detail(answer)}"
+                f"({answer.status_code}): {refusal_of(answer)}"
             )
         return str(answer.json()["access_token"])
 
@@ -129,14 +141,3 @@ class RunningAirflow:
 def _scheme(connection: Any) -> str:
     # As Airflow's own HTTP hook reads it.
     return str(connection.schema or "http")
-
-
-def _run(dag_id: str, run_id: str) -> str:
-    return f"dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
-
-
-def _detail(answer: Any) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return "no reason given"

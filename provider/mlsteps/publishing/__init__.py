@@ -2,7 +2,7 @@
 
 from mlsteps.publishing.pipeline_endpoint import PipelineEndpoint
 from mlsteps.publishing.publish import graph_of_run, publish, publish_run
-from mlsteps.publishing.published_pipeline import PublishedPipeline
+from mlsteps.publishing.published_pipeline import PublishedPipeline, newest_called
 from mlsteps.publishing.schedule import Schedule
 from mlsteps.publishing.versions import PipelineIdVersion, PipelineVersion
 
@@ -13,6 +13,7 @@ __all__ = [
     "PublishedPipeline",
     "Schedule",
     "graph_of_run",
+    "newest_called",
     "publish",
     "publish_run",
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -11,14 +9,14 @@ from mlsteps.data.names import is_text
 from mlsteps.definitions import Definition, Freezer, parse
 from mlsteps.exceptions import UserErrorException
 from mlsteps.publishing.dag_ids import PUBLICATION
-from mlsteps.publishing.published_pipeline import PublishedPipeline
+from mlsteps.publishing.published_pipeline import PublishedPipeline, pipeline_of
 from mlsteps.records import read_run
 from mlsteps.records.published_pipelines import PublishedRecord, keep_published
 from mlsteps.records.run_definitions import read_run_definition
+from mlsteps.run.journal import utc_now
 
 if TYPE_CHECKING:
     from mlsteps.graph import Graph
-    from mlsteps.pipeline import Pipeline
     from mlsteps.workspace import Workspace
 
 _UNNAMED = "pipeline"
@@ -41,7 +39,7 @@ def publish(
     record = PublishedRecord(
         id=str(uuid4()),
         name=name or _UNNAMED,
-        created=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+        created=utc_now(),
         definition=definition.digest,
         description=description if description is not None else definition.description,
         pipeline_version=None if version is None else str(version),
@@ -99,8 +97,4 @@ def definition_of_run(workspace: Workspace, dag_id: str, run_id: str) -> Definit
 
 def graph_of_run(workspace: Workspace, dag_id: str, run_id: str) -> Graph:
     """The steps that a run ran, and their order; see ``PipelineRun.get_graph``."""
-    # By name: Pipeline.publish comes here.
-    made: Pipeline = import_module("mlsteps.pipeline").Pipeline.from_definition(
-        workspace, definition_of_run(workspace, dag_id, run_id)
-    )
-    return made.graph
+    return pipeline_of(workspace, definition_of_run(workspace, dag_id, run_id)).graph

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,11 @@ from mlsteps.records.published_pipelines import (
     status_of,
 )
 from mlsteps.runs import Experiment
-from mlsteps.steps.parameters import REGENERATE
-from mlsteps.steps.submitted import Submission
 
 if TYPE_CHECKING:
     from mlsteps.graph import Graph
     from mlsteps.pipeline import Pipeline
-    from mlsteps.runs import PipelineRun
+    from mlsteps.runs import PipelineRun, RunRequest
     from mlsteps.workspace import Workspace
 
 
@@ -181,11 +180,7 @@ class PublishedPipeline:
 
     def pipeline(self) -> Pipeline:
         """A pipeline of the steps that were published, with their code as it was then."""
-        # By name: Pipeline.publish comes here.
-        made: Pipeline = import_module("mlsteps.pipeline").Pipeline.from_definition(
-            self.workspace, self.definition()
-        )
-        return made
+        return pipeline_of(self.workspace, self.definition())
 
     def get_graph(self) -> Graph:
         """Its steps and the order among them."""
@@ -229,60 +224,48 @@ class PublishedPipeline:
             raise UserErrorException(
                 f"{self!r} was published in {self.workspace!r}, and can be submitted there only."
             )
-        if continue_on_step_failure is None:
-            continue_on_step_failure = bool(self._continue_on_step_failure)
         return Experiment(workspace, experiment_name).submit(
             self,
             pipeline_parameters=pipeline_parameters,
             continue_on_step_failure=continue_on_step_failure,
         )
 
-    def run_in_process(
-        self,
-        experiment: Experiment,
-        *,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        continue_on_step_failure: bool,
-        regenerate_outputs: bool = False,
-    ) -> PipelineRun:
+    def run_in_process(self, request: RunRequest) -> PipelineRun:
         """Run it in this process to its end; what :meth:`mlsteps.Experiment.submit` calls."""
-        if regenerate_outputs:
+        if request.regenerate_outputs:
             raise UserErrorException(
                 "regenerate_outputs is for pipelines; what was published runs as it was published. "
                 "Trigger its DAG with regenerate_outputs, or disable reuse and publish again."
             )
-        go_on = continue_on_step_failure or bool(self._continue_on_step_failure)
         pipeline = self._to_run()
-        values = _read(pipeline, parameters)
-        return pipeline.run_in_process(
-            experiment, tags=tags, parameters=values, continue_on_step_failure=go_on
-        )
+        return pipeline.run_in_process(self._completed(request, pipeline))
 
-    def run_on_airflow(
-        self,
-        experiment: Experiment,
-        *,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        continue_on_step_failure: bool,
-        regenerate_outputs: bool = False,
-    ) -> PipelineRun:
+    def run_on_airflow(self, request: RunRequest) -> PipelineRun:
         """Start it on the Airflow that the workspace names; what :meth:`mlsteps.Experiment.submit` calls."""
         from mlsteps.publishing.starting import start_on_airflow
 
-        pipeline = self._to_run()
-        values = pipeline.check_parameters(_read(pipeline, parameters))
-        if regenerate_outputs:
-            values[REGENERATE] = "all"
-        go_on = continue_on_step_failure or bool(self._continue_on_step_failure)
-        submission = Submission(experiment.name, tags=tags, continue_on_step_failure=go_on)
-        return start_on_airflow(self, experiment, submission, values)
+        request = self._completed(request, self._to_run())
+        newest = newest_called(self.workspace, self._name)
+        if newest is None or newest.id != self._id:
+            raise UserErrorException(
+                f"{self!r} is not what Airflow runs by that name, but {newest!r}. Submit that one "
+                f"or publish this one anew: published.pipeline().publish({self._name!r})."
+            )
+        return start_on_airflow(self, request)
 
     def _to_run(self) -> Pipeline:
         if status_of(self.workspace.record_store(), self._id) != ACTIVE:
             raise UserErrorException(f"{self!r} is disabled: enable() it to run it.")
         return self.pipeline()
+
+    def _completed(self, request: RunRequest, pipeline: Pipeline) -> RunRequest:
+        """What is wanted, with what was said when it was published."""
+        go_on = request.continue_on_step_failure
+        return replace(
+            request,
+            parameters=pipeline.read_parameters(request.parameters),
+            continue_on_step_failure=self._continue_on_step_failure if go_on is None else go_on,
+        )
 
     def save(self, path: str | None = None) -> str:
         """Write it as a YAML file in SDK v1's format, which ``Pipeline.load_yaml`` reads.
@@ -296,10 +279,16 @@ class PublishedPipeline:
         return save_yaml(self, path)
 
 
-def _read(pipeline: Pipeline, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values of parameters, of which texts are read as the parameter's type."""
-    known = pipeline.parameters
-    return {
-        name: known[name].from_text(value) if name in known and isinstance(value, str) else value
-        for name, value in given.items()
-    }
+def newest_called(workspace: Workspace, name: str) -> PublishedPipeline | None:
+    """The newest active publication of a name, which is its DAG."""
+    store = workspace.record_store()
+    called = (record for record in list_published(store) if record.name == name)
+    newest = next((record for record in called if status_of(store, record.id) == ACTIVE), None)
+    return None if newest is None else PublishedPipeline.from_record(workspace, newest)
+
+
+def pipeline_of(workspace: Workspace, definition: Definition) -> Pipeline:
+    """The pipeline that a definition describes."""
+    # By name: Pipeline.publish comes here.
+    made: Pipeline = import_module("mlsteps.pipeline").Pipeline.from_definition(workspace, definition)
+    return made

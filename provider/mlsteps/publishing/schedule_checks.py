@@ -108,8 +108,4 @@ def check_pipeline(workspace: Workspace, record: ScheduleRecord) -> ScheduleReco
             f"Schedule {record.name!r}, argument 'data_path_parameter_name': the pipeline has no DataPath "
             f"parameter {changed!r}; it has {', '.join(paths) or 'none'}."
         )
-    values = {
-        name: known[name].from_text(value) if name in known and isinstance(value, str) else value
-        for name, value in record.parameters.items()
-    }
-    return replace(record, parameters=pipeline.check_parameters(values))
+    return replace(record, parameters=pipeline.read_parameters(record.parameters))

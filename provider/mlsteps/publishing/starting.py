@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mlsteps.exceptions import UserErrorException, WorkspaceException
 from mlsteps.publishing.dag_ids import PUBLISHED, dag_id_of, publication_told
-from mlsteps.publishing.published_pipeline import PublishedPipeline
-from mlsteps.runs import Experiment, PipelineRun
-from mlsteps.steps.submitted import Submission
+from mlsteps.runs import PipelineRun, RunRequest
+from mlsteps.steps.submitted import conf_of
 
 if TYPE_CHECKING:
     from mlsteps.hooks.airflow import RunningAirflow
-    from mlsteps.workspace import Workspace
+    from mlsteps.publishing.published_pipeline import PublishedPipeline
 
 SHOWN_SECONDS = 300.0
 """How long Airflow may take to show what was published."""
@@ -23,35 +21,22 @@ SHOWN_SECONDS = 300.0
 _PAUSE = 1.0
 
 
-def start_on_airflow(
-    published: PublishedPipeline, experiment: Experiment, submission: Submission, values: Mapping[str, Any]
-) -> PipelineRun:
-    """Start a run of a publication, once Airflow shows it.
+def start_on_airflow(published: PublishedPipeline, request: RunRequest) -> PipelineRun:
+    """Start a run of the newest publication of a name, once Airflow shows it.
 
-    :param values: Of parameters, as JSON.
+    :param request: With parameters that were checked.
     :raises WorkspaceException: Airflow cannot be asked, refuses, or does not show the publication.
     :raises UserErrorException: its DAG is paused.
     """
-    airflow = experiment.workspace.running_airflow()
+    airflow = request.experiment.workspace.running_airflow()
     assert airflow is not None
-    newest = newest_called(experiment.workspace, published.name)
-    if newest is None or newest.id != published.id:
-        raise UserErrorException(
-            f"{published!r} is not what Airflow runs by that name, but {newest!r}. Submit that one "
-            f"or publish this one anew: published.pipeline().publish({published.name!r})."
-        )
     dag_id = dag_id_of(PUBLISHED, published.name)
     dag = _once_shown(airflow, dag_id, published)
     if dag.get("is_paused"):
         raise UserErrorException(f"DAG {dag_id!r} is paused in {airflow!r}: unpause it to run {published!r}.")
     run_id = str(uuid4())
-    airflow.trigger(dag_id, run_id, {**values, **submission.conf()}, submission.description)
-    return PipelineRun(experiment, run_id, _dag_id=dag_id)
-
-
-def newest_called(workspace: Workspace, name: str) -> PublishedPipeline | None:
-    """The newest active publication of a name, which is its DAG."""
-    return next((one for one in PublishedPipeline.list(workspace) if one.name == name), None)
+    airflow.trigger(dag_id, run_id, conf_of(request))
+    return PipelineRun(request.experiment, run_id, _dag_id=dag_id)
 
 
 def _once_shown(airflow: RunningAirflow, dag_id: str, published: PublishedPipeline) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
+from mlsteps.hooks.airflow_calls import dag_path, refusal_of, run_body, run_path, runs_path
 from mlsteps.rest.errors import RestError
 
 # Key of a request's scope: the application that a plugin's own is mounted in.
@@ -32,18 +32,17 @@ class AirflowApi:
 
     async def dag(self, dag_id: str) -> dict[str, Any]:
         """What Airflow knows of a DAG, with the fields of its trigger form."""
-        return await self._ask("GET", f"dags/{quote(dag_id, safe='')}/details")
+        return await self._ask("GET", dag_path(dag_id))
 
     async def run(self, dag_id: str, run_id: str) -> dict[str, Any]:
         """One run of a DAG."""
-        return await self._ask("GET", f"dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}")
+        return await self._ask("GET", run_path(dag_id, run_id))
 
     async def trigger(
         self, dag_id: str, run_id: str, conf: dict[str, Any], note: str | None
     ) -> dict[str, Any]:
         """Start a run of a DAG."""
-        body = {"dag_run_id": run_id, "logical_date": None, "conf": conf, "note": note}
-        return await self._ask("POST", f"dags/{quote(dag_id, safe='')}/dagRuns", body)
+        return await self._ask("POST", runs_path(dag_id), run_body(run_id, conf, note))
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request; a refusal is passed on as it is.
@@ -56,16 +55,8 @@ class AirflowApi:
         headers = {"Authorization": self.authorization, "Accept": "application/json"}
         transport = httpx.ASGITransport(app=self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://airflow") as client:
-            answer = await client.request(method, f"/api/v2/{path}", headers=headers, json=body)
+            answer = await client.request(method, path, headers=headers, json=body)
         if answer.is_success:
             found: dict[str, Any] = answer.json()
             return found
-        raise RestError(answer.status_code, _detail(answer))
-
-
-def _detail(answer: Any) -> str:
-    try:
-        detail = answer.json()["detail"]
-    except (ValueError, KeyError, TypeError):
-        return f"Airflow answered {answer.status_code}."
-    return detail if isinstance(detail, str) else str(detail)
+        raise RestError(answer.status_code, refusal_of(answer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from mlsteps.exceptions import UserErrorException
@@ -13,30 +14,32 @@ if TYPE_CHECKING:
     from mlsteps.workspace import Workspace
 
 
+@dataclass(frozen=True)
+class RunRequest:
+    """A run that somebody wants, of whatever is submitted.
+
+    :param tags: Set on the run.
+    :param parameters: Values by name.
+    :param continue_on_step_failure: Go on with steps that do not depend on one that failed; None is as what
+        is submitted says, and else not.
+    :param regenerate_outputs: Run every step, whatever could be reused.
+    """
+
+    experiment: Experiment
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    continue_on_step_failure: bool | None = None
+    regenerate_outputs: bool = False
+
+
 @runtime_checkable
 class Submittable(Protocol):
     """What an experiment can run: a Pipeline, or a published one."""
 
-    def run_in_process(
-        self,
-        experiment: Experiment,
-        *,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        continue_on_step_failure: bool,
-        regenerate_outputs: bool,
-    ) -> PipelineRun:
+    def run_in_process(self, request: RunRequest) -> PipelineRun:
         """Run to the end, here and now."""
 
-    def run_on_airflow(
-        self,
-        experiment: Experiment,
-        *,
-        tags: Mapping[str, str],
-        parameters: Mapping[str, Any],
-        continue_on_step_failure: bool,
-        regenerate_outputs: bool,
-    ) -> PipelineRun:
+    def run_on_airflow(self, request: RunRequest) -> PipelineRun:
         """Start it on the Airflow that the workspace names."""
 
 
@@ -60,7 +63,7 @@ class Experiment:
         tags: Mapping[str, str] | None = None,
         *,
         pipeline_parameters: Mapping[str, Any] | None = None,
-        continue_on_step_failure: bool = False,
+        continue_on_step_failure: bool | None = None,
         regenerate_outputs: bool = False,
         parent_run_id: str | None = None,
         **kwargs: Any,
@@ -74,22 +77,23 @@ class Experiment:
         :param config: The pipeline.
         :param tags: Set on the run.
         :param pipeline_parameters: Values by name; each must have the type of its default.
-        :param continue_on_step_failure: Go on with steps that do not depend on one that failed.
+        :param continue_on_step_failure: Go on with steps that do not depend on one that failed. Default: as a
+            published pipeline says, and else not.
         :param regenerate_outputs: Run every step, whatever could be reused.
         :raises PipelineParameterError: a parameter is unknown or has the wrong type.
         :raises UserErrorException: ``config`` is no pipeline, or cannot run in this workspace.
         """
         if not isinstance(config, Submittable):
             raise UserErrorException(f"Experiment.submit runs a Pipeline, got {type(config).__name__}.")
-        elsewhere = self.workspace.config.airflow is not None
-        run = config.run_on_airflow if elsewhere else config.run_in_process
-        return run(
+        request = RunRequest(
             self,
-            tags=tags or {},
-            parameters=pipeline_parameters or kwargs.get("pipeline_params") or {},
-            continue_on_step_failure=continue_on_step_failure,
-            regenerate_outputs=regenerate_outputs,
+            tags or {},
+            pipeline_parameters or kwargs.get("pipeline_params") or {},
+            continue_on_step_failure,
+            regenerate_outputs,
         )
+        elsewhere = self.workspace.config.airflow is not None
+        return config.run_on_airflow(request) if elsewhere else config.run_in_process(request)
 
     def get_runs(self, **kwargs: Any) -> Iterator[PipelineRun]:
         """Its runs, newest first."""

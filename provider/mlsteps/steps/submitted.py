@@ -6,8 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from mlsteps.steps.parameters import REGENERATE
+
 if TYPE_CHECKING:
     from airflow.sdk import DAG
+
+    from mlsteps.runs import RunRequest
 
 # Key of a DAG run's conf that holds what is not a parameter.
 CONF_KEY = "mlsteps"
@@ -67,6 +71,20 @@ class Submission:
             {**other.properties, **self.properties},
             other.continue_on_step_failure if go_on is None else go_on,
         )
+
+
+def conf_of(request: RunRequest) -> dict[str, Any]:
+    """The conf of the DAG run that somebody wants.
+
+    :param request: With parameters that were checked.
+    """
+    regenerate = {REGENERATE: "all"} if request.regenerate_outputs else {}
+    submission = Submission(
+        experiment=request.experiment.name,
+        tags=request.tags,
+        continue_on_step_failure=bool(request.continue_on_step_failure),
+    )
+    return {**request.parameters, **regenerate, **submission.conf()}
 
 
 def say_of_all_runs(dag: DAG, submission: Submission) -> None:
