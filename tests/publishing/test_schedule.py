@@ -23,7 +23,7 @@ from mlsteps import (
 )
 from mlsteps.data.file_states import file_states
 from mlsteps.exceptions import PipelineParameterError, UserErrorException, WorkspaceException
-from mlsteps.records.schedules import read_schedule
+from mlsteps.records.schedules import SCHEDULES
 from mlsteps.records.watches import read_seen
 from steps.project import Project
 
@@ -62,7 +62,7 @@ def test_a_schedule_is_what_was_said(project: Project, published: PublishedPipel
         assert (one.recurrence, one.continue_on_step_failure) == (DAILY, True)
         assert (one.datastore_name, one.path_on_datastore, one.data_path_parameter_name) == (None, None, None)
         assert one.dag_id == "schedule.nightly"
-    record = read_schedule(project.workspace.record_store(), made.id)
+    record = SCHEDULES.read(project.workspace.record_store(), made.id)
     assert record is not None
     assert record.parameters == {"rate": 0.25}
     assert repr(made) == f"Schedule(name='nightly', id='{made.id}', status='Active')"
@@ -122,12 +122,12 @@ def test_what_passes_while_it_is_disabled_does_not_count(
 ) -> None:
     made = Schedule.create(project.workspace, "nightly", published.id, "e", DAILY)
     store = project.workspace.record_store()
-    before = read_schedule(store, made.id)
+    before = SCHEDULES.read(store, made.id)
     made.disable()
     made.disable()
     assert (made.status, Schedule.list(project.workspace)) == ("Disabled", [])
     made.enable()
-    after = read_schedule(store, made.id)
+    after = SCHEDULES.read(store, made.id)
     assert before is not None and after is not None
     assert (after.begun, after.status) == (before.begun, "Active")
     assert datetime.fromisoformat(after.since) >= datetime.fromisoformat(before.since)
@@ -160,7 +160,7 @@ def test_looking_at_data_begins_with_what_is_there(
         return read_seen(project.workspace.record_store(), watch.id)
 
     made = create()
-    record = read_schedule(project.workspace.record_store(), made.id)
+    record = SCHEDULES.read(project.workspace.record_store(), made.id)
     assert record is not None and record.watch is not None
     watch = record.watch
     assert seen() == file_states(store.store, "in")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from mlsteps.bundles.manifest import Entry, Manifest
 from mlsteps.bundles.schedule_plan import plans, with_dag_ids
 from mlsteps.publishing.dag_ids import ENDPOINT, PUBLISHED, dag_id_of
-from mlsteps.records.pipeline_endpoints import ENDPOINTS, EndpointRecord, endpoint_of
+from mlsteps.records.pipeline_endpoints import ENDPOINTS
 from mlsteps.records.published_pipelines import (
     ACTIVE,
     PIPELINES,
@@ -20,15 +20,17 @@ from mlsteps.records.published_pipelines import (
     published_of,
     said_status,
 )
-from mlsteps.records.schedules import SCHEDULES, ScheduleRecord, schedule_of
+from mlsteps.records.schedules import SCHEDULES
+from mlsteps.records.states import States, T
 from mlsteps.records.store import RecordFormatError
+from mlsteps.records.versions import numbers_of
 
 _log = logging.getLogger(__name__)
 
 ReadFile = Callable[[str], bytes]
 Publication = tuple[PublishedRecord, bool]  # and whether it may be run
 
-FOLDERS = (PIPELINES, ENDPOINTS, SCHEDULES)
+FOLDERS = (PIPELINES, ENDPOINTS.root, SCHEDULES.root)
 """Where the registry is, on the workspace's store."""
 
 
@@ -51,7 +53,7 @@ def manifest_of(paths: Iterable[str], read: ReadFile) -> Manifest:
         known = entries.get(entry.dag_id)
         if known is None or active or not known.active:
             entries[entry.dag_id] = entry  # the newest active one; else the newest
-    endpoints = _endpoints(files, read)
+    endpoints = _newest_states(ENDPOINTS, files, read)
     of_endpoints: dict[str, Publication] = {}
     for endpoint in endpoints:
         found = publications.get(endpoint.versions.get(endpoint.default_version, ""))
@@ -67,7 +69,7 @@ def manifest_of(paths: Iterable[str], read: ReadFile) -> Manifest:
                 description=endpoint.description or entry.description,
                 version=endpoint.default_version,
             )
-    for schedule, dag_id in with_dag_ids(_schedules(files, read)):
+    for schedule, dag_id in with_dag_ids(_newest_states(SCHEDULES, files, read)):
         if schedule.pipeline_endpoint_id is not None:
             found = of_endpoints.get(schedule.pipeline_endpoint_id)
         else:
@@ -98,23 +100,12 @@ def _publications(files: Mapping[str, list[str]], read: ReadFile) -> dict[str, P
     return found
 
 
-def _endpoints(files: Mapping[str, list[str]], read: ReadFile) -> Iterator[EndpointRecord]:
-    for path in _newest_of_all(files, ENDPOINTS):
-        with _others_go_on():
-            yield endpoint_of(read(path), path)
-
-
-def _schedules(files: Mapping[str, list[str]], read: ReadFile) -> Iterator[ScheduleRecord]:
-    for path in _newest_of_all(files, SCHEDULES):
-        with _others_go_on():
-            yield schedule_of(read(path), path)
-
-
-def _newest_of_all(files: Mapping[str, list[str]], kind: str) -> Iterator[str]:
+def _newest_states(states: States[T], files: Mapping[str, list[str]], read: ReadFile) -> Iterator[T]:
     for folder, names in files.items():
-        path = _newest(folder, names) if folder.startswith(f"{kind}/") else None
+        path = _newest(folder, names) if folder.startswith(f"{states.root}/") else None
         if path is not None:
-            yield path
+            with _others_go_on():
+                yield states.of(read(path), path)
 
 
 @contextmanager
@@ -149,5 +140,5 @@ def _by_folder(paths: Iterable[str]) -> dict[str, list[str]]:
 
 
 def _newest(folder: str, names: Iterable[str]) -> str | None:
-    numbers = [int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit()]
-    return f"{folder}/{max(numbers)}.json" if numbers else None
+    numbers = numbers_of(names)
+    return f"{folder}/{numbers[-1]}.json" if numbers else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlsteps.launcher import atomic
+from mlsteps.launcher.parallel import by_threads
 
 if TYPE_CHECKING:
     from mlsteps.data.stores import Store
@@ -47,10 +47,8 @@ class RegistryFiles:
             for path in dict.fromkeys(paths)
             if self._store.local_path(path) is None and not (self._folder / path).is_file()
         ]
-        if not missing:
-            return
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(self._try, missing))
+        for _ in by_threads(self._try, missing, _AT_ONCE):
+            pass
 
     def _try(self, path: str) -> None:
         with suppress(FileNotFoundError):

@@ -10,7 +10,7 @@ from mlsteps.exceptions import UserErrorException
 from mlsteps.publishing.dag_ids import ENDPOINT, dag_id_of, submit_url
 from mlsteps.publishing.published_pipeline import PublishedPipeline
 from mlsteps.publishing.versions import PipelineIdVersion, PipelineVersion
-from mlsteps.records.pipeline_endpoints import EndpointRecord, change_endpoint, read_endpoint
+from mlsteps.records.pipeline_endpoints import ENDPOINTS, EndpointRecord
 from mlsteps.records.published_pipelines import ACTIVE
 
 if TYPE_CHECKING:
@@ -126,10 +126,10 @@ class EndpointView:
         return self.list_pipelines(active_only)
 
     def _change(self, change: Callable[[EndpointRecord], EndpointRecord]) -> None:
-        self._take(change_endpoint(self._workspace.record_store(), self.id, change))
+        self._take(ENDPOINTS.change(self._workspace.record_store(), self.id, change))
 
     def _refreshed(self) -> EndpointRecord:
-        record = read_endpoint(self._workspace.record_store(), self.id)
+        record = ENDPOINTS.read(self._workspace.record_store(), self.id)
         if record is not None:
             self._take(record)
         return self._record

@@ -5,26 +5,23 @@ from __future__ import annotations
 import builtins
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mlsteps.data.names import is_text
 from mlsteps.exceptions import UserErrorException, WorkspaceException
-from mlsteps.publishing.dag_ids import ENDPOINT, dag_id_of, submit_url
 from mlsteps.publishing.endpoint_view import EndpointView, id_of
 from mlsteps.publishing.published_pipeline import PublishedPipeline
-from mlsteps.publishing.versions import PipelineIdVersion
 from mlsteps.records.pipeline_endpoints import (
+    ENDPOINTS,
     EndpointRecord,
     create_endpoint,
     endpoint_called,
     give_name_back,
-    list_endpoints,
-    read_endpoint,
     take_name,
 )
 from mlsteps.records.published_pipelines import ACTIVE, DISABLED
+from mlsteps.run.journal import utc_now
 
 if TYPE_CHECKING:
     from mlsteps.pipeline import Pipeline
@@ -54,8 +51,8 @@ class PipelineEndpoint(EndpointView):
         if endpoint_called(workspace.record_store(), name) is not None:
             raise _taken(workspace, name)
         first = _published(workspace, pipeline, name)
-        created = datetime.now(timezone.utc).isoformat(timespec="microseconds")
-        record = EndpointRecord(str(uuid4()), name, description or "", ACTIVE, "0", {"0": first.id}, created)
+        versions = {"0": first.id}
+        record = EndpointRecord(str(uuid4()), name, description or "", ACTIVE, "0", versions, utc_now())
         if not create_endpoint(workspace.record_store(), record):
             raise _taken(workspace, name)
         return _of(workspace, record)
@@ -71,9 +68,9 @@ class PipelineEndpoint(EndpointView):
         if id is None and name is None:
             raise UserErrorException("PipelineEndpoint.get: give id or name.")
         found = id if id is not None else endpoint_called(store, str(name))
-        record = read_endpoint(store, found) if found else None
+        record = ENDPOINTS.read(store, found) if found else None
         if record is None or (name is not None and record.name != name):
-            there = ", ".join(one.name for one in list_endpoints(store)) or "none"
+            there = ", ".join(one.name for one in ENDPOINTS.list(store)) or "none"
             raise WorkspaceException(
                 f"Workspace {workspace.name!r} has no pipeline endpoint {name or id!r}; it has {there}."
             )
@@ -88,7 +85,7 @@ class PipelineEndpoint(EndpointView):
         :param active_only: Leave disabled and archived ones out.
         :param max_results: At most so many.
         """
-        records = list_endpoints(workspace.record_store())
+        records = ENDPOINTS.list(workspace.record_store())
         found = [record for record in records if record.status == ACTIVE or not active_only]
         return [_of(workspace, record) for record in found[:max_results]]
 
@@ -197,17 +194,10 @@ class PipelineEndpoint(EndpointView):
 
 
 def _of(workspace: Workspace, record: EndpointRecord) -> PipelineEndpoint:
-    versions = [PipelineIdVersion(version, id) for version, id in record.versions.items()]
-    return PipelineEndpoint(
-        workspace,
-        record.id,
-        record.name,
-        record.description,
-        record.status,
-        record.default_version,
-        submit_url(dag_id_of(ENDPOINT, record.name), "PipelineEndpointSubmit/Id", record.id),
-        versions,
-    )
+    endpoint = PipelineEndpoint.__new__(PipelineEndpoint)
+    endpoint._workspace, endpoint._swaggerurl = workspace, None
+    endpoint._take(record)
+    return endpoint
 
 
 def _published(workspace: Workspace, pipeline: Any, name: str) -> PublishedPipeline:

@@ -7,12 +7,11 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.exceptions import UserErrorException, WorkspaceException
-from mlsteps.publishing.schedule_changes import changed, create
-from mlsteps.publishing.schedule_checks import runs_when
-from mlsteps.publishing.schedule_view import ScheduleView
+from mlsteps.exceptions import UserErrorException
+from mlsteps.publishing.schedule_changes import changed, create, fields_of
+from mlsteps.publishing.schedule_view import ScheduleView, known
 from mlsteps.records.published_pipelines import ACTIVE, DISABLED
-from mlsteps.records.schedules import list_schedules, read_schedule
+from mlsteps.records.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from mlsteps.data import Datastore
@@ -59,17 +58,10 @@ class Schedule(ScheduleView):
         :raises UserErrorException: naming what is wrong.
         :raises WorkspaceException: there is no such pipeline.
         """
-        when = runs_when(recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore)
-        return _created(
-            workspace,
-            name,
-            experiment_name,
-            description=description or "",
-            pipeline_id=pipeline_id,
-            parameters=dict(pipeline_parameters or {}),
-            continue_on_step_failure=continue_on_step_failure,
-            **when,
-        )
+        looks = (datastore, polling_interval, data_path_parameter_name, path_on_datastore)
+        fields = fields_of(description, pipeline_parameters, continue_on_step_failure, recurrence, looks)
+        fields["pipeline_id"] = pipeline_id
+        return Schedule.get(workspace, create(workspace, name, experiment_name, fields).id)
 
     @staticmethod
     def create_for_pipeline_endpoint(
@@ -91,17 +83,10 @@ class Schedule(ScheduleView):
         _service_endpoint: str | None = None,
     ) -> Schedule:
         """The same for an endpoint: it runs whatever is the default version when a run starts."""
-        when = runs_when(recurrence, datastore, polling_interval, data_path_parameter_name, path_on_datastore)
-        return _created(
-            workspace,
-            name,
-            experiment_name,
-            description=description or "",
-            pipeline_endpoint_id=pipeline_endpoint_id,
-            parameters=dict(pipeline_parameters or {}),
-            continue_on_step_failure=continue_on_step_failure,
-            **when,
-        )
+        looks = (datastore, polling_interval, data_path_parameter_name, path_on_datastore)
+        fields = fields_of(description, pipeline_parameters, continue_on_step_failure, recurrence, looks)
+        fields["pipeline_endpoint_id"] = pipeline_endpoint_id
+        return Schedule.get(workspace, create(workspace, name, experiment_name, fields).id)
 
     @staticmethod
     def get(workspace: Workspace, id: str) -> Schedule:
@@ -109,13 +94,7 @@ class Schedule(ScheduleView):
 
         :raises WorkspaceException: the workspace has none.
         """
-        record = read_schedule(workspace.record_store(), id)
-        if record is None:
-            raise WorkspaceException(
-                f"Workspace {workspace.name!r} has no schedule {id!r}. Schedule.list(workspace, "
-                f"active_only=False) says which it has."
-            )
-        found: Schedule = Schedule._of(workspace, record)
+        found: Schedule = Schedule._of(workspace, known(workspace, id))
         return found
 
     @staticmethod
@@ -136,7 +115,7 @@ class Schedule(ScheduleView):
             raise UserErrorException("Schedule.list: give pipeline_id or pipeline_endpoint_id, not both.")
         return [
             Schedule._of(workspace, record)
-            for record in list_schedules(workspace.record_store())
+            for record in SCHEDULES.list(workspace.record_store())
             if (record.active or not active_only)
             and pipeline_id in (None, record.pipeline_id)
             and pipeline_endpoint_id in (None, record.pipeline_endpoint_id)
@@ -213,7 +192,3 @@ class Schedule(ScheduleView):
         }
         looks = (datastore, polling_interval, data_path_parameter_name, path_on_datastore)
         self._change(lambda before: changed(self._workspace, before, given, recurrence, looks))
-
-
-def _created(workspace: Workspace, name: str, experiment_name: str, **fields: Any) -> Schedule:
-    return Schedule.get(workspace, create(workspace, name, experiment_name, fields).id)

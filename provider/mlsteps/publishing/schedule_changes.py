@@ -14,12 +14,33 @@ from mlsteps.exceptions import UserErrorException
 from mlsteps.publishing.dag_ids import SCHEDULE, dag_id_of
 from mlsteps.publishing.schedule_checks import check_names, check_pipeline, runs_when
 from mlsteps.records.published_pipelines import ACTIVE, DISABLED
-from mlsteps.records.schedules import ScheduleRecord, create_schedule, list_schedules
+from mlsteps.records.schedules import SCHEDULES, ScheduleRecord
 from mlsteps.records.watches import begin_watch
+from mlsteps.run.journal import utc_now
 
 if TYPE_CHECKING:
     from mlsteps.recurrence import ScheduleRecurrence
     from mlsteps.workspace import Workspace
+
+
+def fields_of(
+    description: str | None,
+    parameters: Mapping[str, Any] | None,
+    continue_on_step_failure: bool | None,
+    recurrence: ScheduleRecurrence | None,
+    looks: tuple[Any, Any, Any, Any],
+) -> dict[str, Any]:
+    """Fields of a new schedule's record, but for what it runs.
+
+    :param looks: Datastore, interval, parameter and path of one that looks at data.
+    :raises UserErrorException: naming what is wrong.
+    """
+    return {
+        "description": description or "",
+        "parameters": dict(parameters or {}),
+        "continue_on_step_failure": continue_on_step_failure,
+        **runs_when(recurrence, *looks),
+    }
 
 
 def create(
@@ -36,7 +57,7 @@ def create(
         id=str(uuid4()),
         name=name,
         status=ACTIVE,
-        created=datetime.now(timezone.utc).isoformat(timespec="microseconds"),
+        created=utc_now(),
         dag_id="",
         experiment_name=experiment_name,
         begun=now,
@@ -46,7 +67,7 @@ def create(
     record = check_pipeline(workspace, record)
     record = replace(record, dag_id=_free_dag_id(workspace, record))
     _begin(workspace, record)
-    create_schedule(workspace.record_store(), record)
+    SCHEDULES.create(workspace.record_store(), record)
     return record
 
 
@@ -94,7 +115,7 @@ def _begin(workspace: Workspace, record: ScheduleRecord) -> None:
     watch, store = record.watch, workspace.record_store()
     if watch is None:
         return
-    for other in list_schedules(store):
+    for other in SCHEDULES.list(store):
         if other.watch == watch and other.active:
             return
     begin_watch(store, watch.id, file_states(Datastore(workspace, watch.datastore).store, watch.path))
@@ -104,7 +125,7 @@ def _free_dag_id(workspace: Workspace, record: ScheduleRecord) -> str:
     """The id of a schedule's DAG. One that an active schedule has is nobody else's."""
     taken = {
         other.dag_id
-        for other in list_schedules(workspace.record_store())
+        for other in SCHEDULES.list(workspace.record_store())
         if other.active and other.id != record.id
     }
     plain = record.dag_id or dag_id_of(SCHEDULE, record.name)

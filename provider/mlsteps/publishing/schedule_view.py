@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import WorkspaceException
 from mlsteps.records import list_runs
-from mlsteps.records.schedules import ScheduleRecord, change_schedule, read_schedule
+from mlsteps.records.schedules import SCHEDULES, ScheduleRecord
 from mlsteps.recurrence import ScheduleRecurrence
 from mlsteps.runs import Experiment, PipelineRun
 
@@ -39,14 +39,8 @@ class ScheduleView:
         _schedule_provider: Any = None,
         pipeline_endpoint_id: str | None = None,
     ) -> None:
-        record = read_schedule(workspace.record_store(), id)
-        if record is None:
-            raise WorkspaceException(
-                f"Workspace {workspace.name!r} has no schedule {id!r}. Schedule.list(workspace, "
-                f"active_only=False) says which it has; Schedule.create makes one."
-            )
         self._workspace = workspace
-        self._record = record
+        self._record = known(workspace, id)
 
     @classmethod
     def _of(cls, workspace: Workspace, record: ScheduleRecord) -> Any:
@@ -138,4 +132,18 @@ class ScheduleView:
         return runs[0] if runs else None
 
     def _change(self, change: Callable[[ScheduleRecord], ScheduleRecord]) -> None:
-        self._record = change_schedule(self._workspace.record_store(), self.id, change)
+        self._record = SCHEDULES.change(self._workspace.record_store(), self.id, change)
+
+
+def known(workspace: Workspace, id: str) -> ScheduleRecord:
+    """The record of a schedule.
+
+    :raises WorkspaceException: the workspace has none with this id.
+    """
+    record = SCHEDULES.read(workspace.record_store(), id)
+    if record is None:
+        raise WorkspaceException(
+            f"Workspace {workspace.name!r} has no schedule {id!r}. Schedule.list(workspace, "
+            f"active_only=False) says which it has; Schedule.create makes one."
+        )
+    return record

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Protocol
 
 from mlsteps.exceptions import UserErrorException
 from mlsteps.records.layout import path_part
-from mlsteps.records.store import RecordStore, dump_json, read_record
+from mlsteps.records.store import RecordStore, dump_json, known_fields, read_record
 from mlsteps.records.versions import numbered_versions
 
 VERSION = 1
@@ -157,11 +157,8 @@ def read_definition(store: DatasetStore, id: str) -> KeptDefinition | None:
     )
 
 
-_FIELDS = {f.name for f in fields(DatasetRecord)}
-
-
 def _from_json(value: dict[str, Any]) -> DatasetRecord:
-    return DatasetRecord(**{k: v for k, v in value.items() if k in _FIELDS})
+    return DatasetRecord(**known_fields(DatasetRecord, value))
 
 
 def _dump(record: DatasetRecord) -> bytes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlsteps.records.layout import path_part
-from mlsteps.records.store import RecordStore, dump_json, read_record
+from mlsteps.records.store import RecordStore, dump_json, known_fields, read_record
 from mlsteps.records.versions import numbered_versions
 
 VERSION = 1
@@ -71,8 +71,5 @@ def list_environments(store: RecordStore) -> dict[str, EnvironmentRecord]:
     return dict(sorted(found.items()))
 
 
-_FIELDS = {f.name for f in fields(EnvironmentRecord)}
-
-
 def _from_json(value: dict[str, Any]) -> EnvironmentRecord:
-    return EnvironmentRecord(**{k: v for k, v in value.items() if k in _FIELDS})
+    return EnvironmentRecord(**known_fields(EnvironmentRecord, value))

@@ -6,11 +6,11 @@ What may change of it later, its labels, is a row of numbered files beside it, o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mlsteps.records import layout
-from mlsteps.records.store import RecordStore, dump_json, load_json, read_record
+from mlsteps.records.store import RecordStore, dump_json, known_fields, load_json, read_record
 from mlsteps.records.versions import newest_path, next_path, numbered_versions
 
 VERSION = 1
@@ -154,10 +154,7 @@ def _read(store: RecordStore, name: str, version: int) -> ModelRecord | None:
     return replace(record, tags=labels.tags, properties=labels.properties, description=labels.description)
 
 
-_FIELDS = {f.name for f in fields(ModelRecord)}
-
-
 def _from_json(value: dict[str, Any]) -> ModelRecord:
-    known = {k: v for k, v in value.items() if k in _FIELDS}
+    known = known_fields(ModelRecord, value)
     known["datasets"] = tuple((str(pair[0]), str(pair[1])) for pair in known.get("datasets") or ())
     return ModelRecord(**known)

@@ -5,11 +5,11 @@ So a listing of names tells whether anything has changed, and two who write at o
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from mlsteps.records.layout import path_part
-from mlsteps.records.store import RecordStore, dump_json, load_json, read_record, record_of
+from mlsteps.records.store import RecordStore, dump_json, known_fields, load_json, read_record, record_of
 from mlsteps.records.versions import newest_path, next_path
 
 VERSION = 1
@@ -99,9 +99,6 @@ def _status_folder(id: str) -> str:
     return f"{_folder(id)}/status"
 
 
-_FIELDS = {f.name for f in fields(PublishedRecord)}
-
-
 def _from_json(value: dict[str, Any]) -> PublishedRecord:
-    known = {key: part for key, part in value.items() if key in _FIELDS}
+    known = known_fields(PublishedRecord, value)
     return PublishedRecord(**{**known, "step_names": tuple(known.get("step_names", ()))})

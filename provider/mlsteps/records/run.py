@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from mlsteps.records import layout
 from mlsteps.records.liveness import settled
 from mlsteps.records.step import CANCELED, FAILED, RUNNING, StepRecord, read_step
-from mlsteps.records.store import RecordFormatError, RecordStore, dump_json, load_json, read_record
+from mlsteps.records.store import (
+    RecordFormatError,
+    RecordStore,
+    dump_json,
+    known_fields,
+    load_json,
+    read_record,
+)
 
 _LOG = logging.getLogger(__name__)
 
@@ -72,9 +79,6 @@ class RunRecord:
 
     def _json(self) -> bytes:
         return dump_json({"version": VERSION, **asdict(self)})
-
-
-_FIELDS = {f.name for f in fields(RunRecord)}
 
 
 def read_run(store: RecordStore, dag_id: str, run_id: str) -> RunRecord | None:
@@ -152,6 +156,6 @@ def _read(store: RecordStore, folder: str) -> RunRecord | None:
 
 
 def _from_json(value: dict[str, Any]) -> RunRecord:
-    known = {k: v for k, v in value.items() if k in _FIELDS}
+    known = known_fields(RunRecord, value)
     known["steps"] = tuple(DeclaredStep(step["task_id"], step["name"]) for step in known.get("steps", ()))
     return RunRecord(**known)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from mlsteps.exceptions import MlstepsException
 from mlsteps.run import values
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 T = TypeVar("T")
 
@@ -89,6 +93,12 @@ def read_record(
 def record_of(data: bytes, path: str, version: int, make: Callable[[dict[str, Any]], T]) -> T:
     """As :func:`read_record`, of a file that was read before."""
     return _made(_loaded(data, path, version), path, make)
+
+
+def known_fields(kind: type[DataclassInstance], value: dict[str, Any]) -> dict[str, Any]:
+    """Of a record's JSON what this mlsteps knows; a newer one of the same format may have written more."""
+    known = {field.name for field in fields(kind)}
+    return {name: part for name, part in value.items() if name in known}
 
 
 def _made(value: dict[str, Any], path: str, make: Callable[[dict[str, Any]], T]) -> T:

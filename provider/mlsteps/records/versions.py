@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from mlsteps.records.store import RecordStore
 
 
 def numbered_versions(store: RecordStore, folder: str) -> list[int]:
     """The versions in a folder, in order."""
-    names = store.list_names(folder)
+    return numbers_of(store.list_names(folder))
+
+
+def numbers_of(names: Iterable[str]) -> list[int]:
+    """The versions among the names in a folder, in order."""
     return sorted(int(name[:-5]) for name in names if name.endswith(".json") and name[:-5].isdigit())
 
 
