@@ -26,6 +26,8 @@ from workers import pytest_xdist_auto_num_workers, pytest_xdist_make_scheduler
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
+    from steps.project import Project
+
 
 __all__ = ["docker_engine", "image_registry", "open_registry", "spark"]  # fixtures
 __all__ += ["pytest_xdist_auto_num_workers", "pytest_xdist_make_scheduler"]  # hooks
@@ -74,6 +76,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         preparing = docker_servers.begin_early(session.items)
         if preparing is not None:
             session.config.add_cleanup(lambda: docker_servers.give_up(preparing))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """An empty project to write scripts and pipelines in."""
+    from steps.project import Project
+
+    return Project(tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope="session")

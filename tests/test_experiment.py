@@ -28,11 +28,6 @@ from steps.project import Project
 RUN = "from mlsteps.run import Run; run = Run.get_context();"
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
-
-
 @pytest.mark.smoke
 def test_successful_run_is_read_as_sdk_v1_does(
     project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

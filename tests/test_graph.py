@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +11,6 @@ from mlsteps import OutputFileDatasetConfig, PipelineData, PipelineParameter, St
 from mlsteps.exceptions import PipelineParameterError, PipelineValidationError
 from mlsteps.graph import Graph
 from steps.project import Project
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
 
 
 def names(graph: Graph) -> list[str]:

@@ -16,12 +16,6 @@ from mlsteps.exceptions import MlstepsException, PipelineValidationError, UserEr
 from mlsteps.local_airflow import ensure_database, run_dag
 from steps.project import Project, states
 
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
-
-
 PIPELINE = """
 from mlsteps import Pipeline, PythonScriptStep, Workspace
 step = PythonScriptStep("a.py")

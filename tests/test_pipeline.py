@@ -25,11 +25,6 @@ from mlsteps.runs.dag_ids import dag_id_from_name
 from steps.project import Project, edges, states
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
-
-
 @pytest.mark.smoke
 def test_pipeline_becomes_a_dag_with_the_order_of_its_data(project: Project) -> None:
     model, rate = PipelineData("model"), PipelineParameter("rate", 0.1)

@@ -448,7 +448,7 @@ class Workspace:
         def names() -> dict[str, None]:
             return dict.fromkeys(sorted(model.name for model in Model.list(self, latest=True)))
 
-        return _Names(names, lambda name: Model(self, name) if name in names() else None, "model")
+        return _Names(names, lambda name: next(iter(Model.list(self, name, latest=True)), None), "model")
 
     @property
     def experiments(self) -> Mapping[str, Experiment]:

@@ -24,11 +24,6 @@ Make = Callable[..., WorkspaceDagBundle]
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
-
-
-@pytest.fixture
 def make(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     """A bundle as Airflow makes one, on a machine of this name."""
 

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from mlsteps import Pipeline
 from mlsteps.definitions import parse
 from mlsteps.steps.keys import KeyMaker
 from mlsteps.steps.resolving import resolve
-from steps.project import Project, edges
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
+from steps.project import edges
 
 
 def again(pipeline: Pipeline) -> Pipeline:

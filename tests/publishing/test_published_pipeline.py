@@ -104,6 +104,29 @@ def test_a_run_reuses_what_the_pipeline_made_and_the_other_way_round(
     assert step.record.state == "reused"
 
 
+def test_whether_it_goes_on_after_a_failure_is_for_the_caller_to_say(
+    project: Project, airflow_db: Path
+) -> None:
+    fails, other, last = (
+        project.step(name, text, allow_reuse=False)
+        for name, text in (("fails", "raise SystemExit(7)"), ("other", ""), ("last", ""))
+    )
+    last.run_after(other)
+    published = Pipeline(project.workspace, [fails, last]).publish("fails", continue_on_step_failure=True)
+
+    def finished(go_on: bool | None) -> set[str]:
+        run = published.submit(project.workspace, "exp", continue_on_step_failure=go_on)
+        return {step.name for step in run.get_steps() if step.get_status() == "Finished"}
+
+    assert finished(None) == finished(True) == {"other", "last"}
+    assert "last" not in finished(False)
+
+
+def test_the_run_that_it_is_part_of_is_a_property(project: Project, airflow_db: Path) -> None:
+    run = saying(project).publish("say").submit(project.workspace, "exp", parent_run_id="above")
+    assert run.properties["ParentRunId"] == "above"
+
+
 def test_a_run_is_published_with_the_code_that_it_ran(project: Project, airflow_db: Path) -> None:
     run = saying(project).submit("exp", {"rate": 0.1})
     project.script("say.py", "raise SystemExit(1)")

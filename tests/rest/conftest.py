@@ -22,11 +22,6 @@ from mlsteps.compat import empty_dag_bag
 from steps.project import Project
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
-
-
 @pytest.fixture(scope="session")
 def airflow_app(airflow_db: Path) -> Any:
     """The application that ``airflow api-server`` serves, with the plugins that are installed."""

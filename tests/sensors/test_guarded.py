@@ -330,7 +330,7 @@ def test_the_content_of_data_and_files_counts(project: Project, tmp_path: Path) 
                 guards=[BashOperator(task_id="one", bash_command="true")],
                 fingerprint={
                     "query": query,
-                    "beside the DAG file": Path("conftest.py"),
+                    "beside the DAG file": Path(Path(__file__).name),
                     "sales": DataReference(project.workspace.get_default_datastore(), "sales", "sales"),
                     "more": [{"text": more}, PipelineParameter("rate", 0.5), None, True],
                 },

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,11 +25,6 @@ __all__ = ["azurite"]
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(changed_files, "_SETTLING", 0.01)
     monkeypatch.setattr(changed_files, "_SOON", 0.01)
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
 
 
 class Watched:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from mlsteps.bundles.manifest import Entry, Manifest
 from mlsteps.bundles.schedule_plan import plans, with_dag_ids
-from mlsteps.publishing.dag_ids import ENDPOINT, PUBLISHED, dag_id_of
+from mlsteps.publishing.dag_ids import dag_id_of
 from mlsteps.records.pipeline_endpoints import ENDPOINTS
 from mlsteps.records.published_pipelines import (
     ACTIVE,
@@ -24,6 +24,7 @@ from mlsteps.records.schedules import SCHEDULES
 from mlsteps.records.states import States, T
 from mlsteps.records.store import RecordFormatError
 from mlsteps.records.versions import numbers_of
+from mlsteps.runs.dag_ids import ENDPOINT, PUBLISHED
 
 _log = logging.getLogger(__name__)
 

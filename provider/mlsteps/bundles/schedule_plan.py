@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from mlsteps.publishing.dag_ids import SCHEDULE, dag_id_of, watch_dag_id
+from mlsteps.publishing.dag_ids import dag_id_of, watch_dag_id
 from mlsteps.records.schedules import ScheduleRecord
 from mlsteps.records.watches import Watch
 from mlsteps.recurrence import ScheduleRecurrence
+from mlsteps.runs.dag_ids import SCHEDULE
 
 if TYPE_CHECKING:
     from mlsteps.launcher.strict_json import Fields

@@ -10,11 +10,10 @@ from uuid import uuid4
 
 from mlsteps.data.local_paths import path_below
 from mlsteps.exceptions import ModelNotFoundException, UserErrorException
+from mlsteps.records.layout import MODEL_FILES
 
 if TYPE_CHECKING:
     from mlsteps.data.stores import Store
-
-_FILES = "mlsteps/models"
 
 
 def send(source: Path, store: Store, child_paths: Sequence[str] | None = None) -> str:
@@ -25,7 +24,7 @@ def send(source: Path, store: Store, child_paths: Sequence[str] | None = None) -
     """
     if not source.exists():
         raise UserErrorException(f"Model.register: there is no file or folder {str(source)!r}.")
-    root = f"{_FILES}/{uuid4().hex}/{source.resolve().name}"
+    root = f"{MODEL_FILES}/{uuid4().hex}/{source.resolve().name}"
     if source.is_file():
         store.put_file(source, root)
         return root
@@ -75,7 +74,7 @@ def fetch(store: Store, path: str, folder: Path, replace: bool, model: str) -> P
 
 def delete_sent(store: Store, path: str) -> None:
     """Delete a model's files, if :func:`send` has brought them."""
-    if path.startswith(f"{_FILES}/"):
+    if path.startswith(f"{MODEL_FILES}/"):
         for file in list(store.list(path)):
             store.delete(file.path)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from mlsteps.exceptions import UserErrorException
@@ -30,10 +31,14 @@ class ModelFilter:
     framework: str | None = None
     dataset: str | None = None
 
-    def found(self, store: RecordStore) -> Iterator[ModelRecord]:
-        """The models that fit; of each name the newest first."""
-        there = list_models(store) if self.name is None else versions_of(store, self.name)
-        return (record for record in there if self._fits(record))
+    def found(self, store: RecordStore, latest: bool = False) -> Iterator[ModelRecord]:
+        """The models that fit; of each name the newest first.
+
+        :param latest: Only the newest of each name that fits; older ones are not read.
+        """
+        models = list_models(store) if self.name is None else [versions_of(store, self.name)]
+        for versions in models:
+            yield from islice(filter(self._fits, versions), 1 if latest else None)
 
     def _fits(self, record: ModelRecord) -> bool:
         return (
@@ -44,15 +49,6 @@ class ModelFilter:
             and _has(record.tags, self.tags)
             and _has(record.properties, self.properties)
         )
-
-
-def newest_of_each(records: Iterable[ModelRecord]) -> Iterator[ModelRecord]:
-    """Of each name the one with the highest version."""
-    seen: set[str] = set()
-    for record in records:
-        if record.name not in seen:
-            seen.add(record.name)
-            yield record
 
 
 def wanted_labels(argument: str, given: object) -> Wanted:

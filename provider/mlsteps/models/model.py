@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from mlsteps.data.names import is_text
 from mlsteps.exceptions import ModelNotFoundException, UserErrorException
 from mlsteps.models.files import delete_sent, fetch, send
-from mlsteps.models.finding import ModelFilter, newest_of_each, wanted_labels
+from mlsteps.models.finding import ModelFilter, wanted_labels
 from mlsteps.models.view import ModelView
 from mlsteps.records import ModelRecord, register_model
 from mlsteps.records.models import Labels, change_labels
@@ -84,9 +84,9 @@ class Model(ModelView):
             run_id,
             model_framework,
         )
-        record = next(wanted.found(workspace.record_store()), None)
+        record = next(wanted.found(workspace.record_store(), latest=True), None)
         if record is None:
-            there = sorted({model.name for model in ModelFilter().found(workspace.record_store())})
+            there = sorted(model.name for model in ModelFilter().found(workspace.record_store(), latest=True))
             raise ModelNotFoundException(
                 f"ModelNotFound: workspace {workspace.name!r} has no model {name!r}"
                 f"{'' if version is None else f' of version {version}'} that fits; "
@@ -129,8 +129,7 @@ class Model(ModelView):
             model_framework,
             dataset_id,
         )
-        found = wanted.found(workspace.record_store())
-        return [Model._of(workspace, record) for record in (newest_of_each(found) if latest else found)]
+        return [Model._of(workspace, record) for record in wanted.found(workspace.record_store(), latest)]
 
     @staticmethod
     def register(

@@ -7,9 +7,7 @@ import re
 from urllib.parse import quote
 
 from mlsteps.compat import conf
-
-# So that none of them is the id of a DAG in somebody's own file.
-PUBLISHED, ENDPOINT, SCHEDULE, WATCH = "published", "endpoint", "schedule", "watch"
+from mlsteps.runs.dag_ids import WATCH
 
 # The property of a run that says which publication it is of; SDK v1's name.
 PUBLICATION = "PipelineId"

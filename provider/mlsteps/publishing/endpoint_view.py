@@ -7,11 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import UserErrorException
-from mlsteps.publishing.dag_ids import ENDPOINT, dag_id_of, submit_url
+from mlsteps.publishing.dag_ids import dag_id_of, submit_url
 from mlsteps.publishing.published_pipeline import PublishedPipeline
 from mlsteps.publishing.versions import PipelineIdVersion, PipelineVersion
 from mlsteps.records.pipeline_endpoints import ENDPOINTS, EndpointRecord
 from mlsteps.records.published_pipelines import ACTIVE
+from mlsteps.runs.dag_ids import ENDPOINT
 
 if TYPE_CHECKING:
     from mlsteps.workspace import Workspace

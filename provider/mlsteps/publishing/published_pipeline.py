@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.definitions import Definition, parse
 from mlsteps.exceptions import UserErrorException, WorkspaceException
-from mlsteps.publishing.dag_ids import PUBLISHED, dag_id_of, submit_url
+from mlsteps.publishing.dag_ids import dag_id_of, submit_url
 from mlsteps.records.published_pipelines import (
     ACTIVE,
     DISABLED,
@@ -22,6 +22,7 @@ from mlsteps.records.published_pipelines import (
     status_of,
 )
 from mlsteps.runs import Experiment
+from mlsteps.runs.dag_ids import PUBLISHED
 
 if TYPE_CHECKING:
     from mlsteps.graph import Graph
@@ -216,6 +217,7 @@ class PublishedPipeline:
 
         :param workspace: The one it was published in.
         :param pipeline_parameters: Values by name. Texts are read as the parameter's type, as in SDK v1.
+        :param parent_run_id: Kept among the run's properties, as ``ParentRunId``.
         :param continue_on_step_failure: Default: as it was published.
         :raises UserErrorException: it is disabled, or was published in another workspace.
         :raises PipelineParameterError: a parameter is unknown or has the wrong type.
@@ -228,6 +230,7 @@ class PublishedPipeline:
             self,
             pipeline_parameters=pipeline_parameters,
             continue_on_step_failure=continue_on_step_failure,
+            parent_run_id=parent_run_id,
         )
 
     def run_in_process(self, request: RunRequest) -> PipelineRun:

@@ -11,12 +11,13 @@ from uuid import uuid4
 from mlsteps.data import Datastore
 from mlsteps.data.file_states import file_states
 from mlsteps.exceptions import UserErrorException
-from mlsteps.publishing.dag_ids import SCHEDULE, dag_id_of
+from mlsteps.publishing.dag_ids import dag_id_of
 from mlsteps.publishing.schedule_checks import check_names, check_pipeline, runs_when
 from mlsteps.records.published_pipelines import ACTIVE, DISABLED
 from mlsteps.records.schedules import SCHEDULES, ScheduleRecord
 from mlsteps.records.watches import begin_watch
 from mlsteps.run.journal import utc_now
+from mlsteps.runs.dag_ids import SCHEDULE
 
 if TYPE_CHECKING:
     from mlsteps.recurrence import ScheduleRecurrence

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from mlsteps.exceptions import UserErrorException, WorkspaceException
-from mlsteps.publishing.dag_ids import PUBLISHED, dag_id_of, publication_told
+from mlsteps.publishing.dag_ids import dag_id_of, publication_told
 from mlsteps.runs import PipelineRun, RunRequest
+from mlsteps.runs.dag_ids import PUBLISHED
 from mlsteps.steps.submitted import conf_of
 
 if TYPE_CHECKING:

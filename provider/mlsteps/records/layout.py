@@ -9,6 +9,7 @@ from collections.abc import Iterable
 RUNS = "mlsteps/runs"
 SNAPSHOTS = "mlsteps/snapshots"
 MODELS = "mlsteps/registry/models"
+MODEL_FILES = "mlsteps/models"
 
 # Some file systems drop a dot at the end.
 _SAFE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._=-]{0,118}[A-Za-z0-9_=-])?")

@@ -79,25 +79,18 @@ def register_model(store: RecordStore, **known: Any) -> ModelRecord:
 def read_model(store: RecordStore, name: str, version: int | None = None) -> ModelRecord | None:
     """A model by name, the newest version by default; None if there is none."""
     if version is not None:
-        return _read(store, name, version)
-    return next(iter(versions_of(store, name)), None)
+        return _read(store, f"{_folder(name)}/{version}")
+    return next(versions_of(store, name), None)
 
 
 def versions_of(store: RecordStore, name: str) -> Iterator[ModelRecord]:
-    """Every version of a model that was not deleted, the newest first."""
-    for version in reversed(numbered_versions(store, _folder(name))):
-        record = _read(store, name, version)
-        if record is not None:
-            yield record
+    """Every version of a model that was not deleted, the newest first; read one by one."""
+    return _versions_in(store, _folder(name))
 
 
-def list_models(store: RecordStore) -> Iterator[ModelRecord]:
-    """Every version of every model that was not deleted; of each model the newest first."""
-    for folder in store.list_names(layout.MODELS):
-        versions = numbered_versions(store, f"{layout.MODELS}/{folder}")
-        first = next((_at(store, f"{layout.MODELS}/{folder}/{version}") for version in versions), None)
-        if first is not None:
-            yield from versions_of(store, first.name)
+def list_models(store: RecordStore) -> Iterator[Iterator[ModelRecord]]:
+    """The versions of every model, each as :func:`versions_of` gives them."""
+    return (_versions_in(store, f"{layout.MODELS}/{name}") for name in store.list_names(layout.MODELS))
 
 
 def change_labels(store: RecordStore, name: str, version: int, change: Callable[[Labels], Labels]) -> Labels:
@@ -105,10 +98,10 @@ def change_labels(store: RecordStore, name: str, version: int, change: Callable[
 
     :param change: Makes the new labels of those that are there.
     """
-    folder = f"{_folder(name)}/{version}/labels"
+    place = f"{_folder(name)}/{version}"
     while True:
-        path = next_path(store, folder)
-        labels = change(_labels(store, name, version))
+        path = next_path(store, f"{place}/labels")
+        labels = change(_labels(store, place))
         if store.create(path, dump_json({"version": VERSION, **asdict(labels)})):
             return labels
 
@@ -130,25 +123,37 @@ def _folder(name: str) -> str:
     return f"{layout.MODELS}/{layout.path_part(name)}"
 
 
+def _versions_in(store: RecordStore, folder: str) -> Iterator[ModelRecord]:
+    for version in reversed(numbered_versions(store, folder)):
+        record = _read(store, f"{folder}/{version}")
+        if record is not None:
+            yield record
+
+
 def _at(store: RecordStore, place: str) -> ModelRecord | None:
     return read_record(store, f"{place}.json", VERSION, _from_json)
 
 
-def _labels(store: RecordStore, name: str, version: int) -> Labels:
-    place = f"{_folder(name)}/{version}"
+def _changed_labels(store: RecordStore, place: str) -> Labels | None:
     path = newest_path(store, f"{place}/labels")
     value = load_json(store, path, VERSION) if path else None
-    if value is not None:
-        return Labels(value["tags"], value["properties"], value["description"], bool(value["deleted"]))
-    record = _at(store, place)
-    return Labels() if record is None else Labels(record.tags, record.properties, record.description)
-
-
-def _read(store: RecordStore, name: str, version: int) -> ModelRecord | None:
-    record = _at(store, f"{_folder(name)}/{version}")
-    if record is None:
+    if value is None:
         return None
-    labels = _labels(store, name, version)
+    return Labels(value["tags"], value["properties"], value["description"], bool(value["deleted"]))
+
+
+def _labels(store: RecordStore, place: str) -> Labels:
+    changed, record = _changed_labels(store, place), _at(store, place)
+    if changed is not None or record is None:
+        return changed or Labels()
+    return Labels(record.tags, record.properties, record.description)
+
+
+def _read(store: RecordStore, place: str) -> ModelRecord | None:
+    record = _at(store, place)
+    labels = None if record is None else _changed_labels(store, place)
+    if record is None or labels is None:
+        return record
     if labels.deleted:
         return None
     return replace(record, tags=labels.tags, properties=labels.properties, description=labels.description)

@@ -16,7 +16,7 @@ from mlsteps.rest.answers import entity_of
 from mlsteps.rest.bodies import ErrorAnswer, PipelineRunEntity, PipelineSubmission
 from mlsteps.rest.errors import RestError
 from mlsteps.rest.values import values_of
-from mlsteps.steps.submitted import Submission
+from mlsteps.steps.submitted import PARENT, Submission
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": text}
@@ -73,7 +73,7 @@ async def submit_pipeline(
             f"published just now, Airflow shows it in a moment. If there is a newer one of its name, take "
             f"that one's endpoint, or a PipelineEndpoint, whose address stays.",
         )
-    return await _submitted(caller, dag, body, {PUBLICATION: pipeline_id, "ParentRunId": parent_run_id})
+    return await _submitted(caller, dag, body, {PUBLICATION: pipeline_id, PARENT: parent_run_id})
 
 
 @router.post("/PipelineEndpointSubmit/Id/{endpoint_id}", dependencies=[Depends(_only_json)])
@@ -83,7 +83,7 @@ async def submit_endpoint(
     """Run the default version of a pipeline endpoint; the address is ``PipelineEndpoint.endpoint``."""
     dag = await caller.dag(dag_id)
     publication = publication_told(dag.get("doc_md"))
-    said = {"PipelineEndpointId": endpoint_id, PUBLICATION: publication, "ParentRunId": parent_run_id}
+    said = {"PipelineEndpointId": endpoint_id, PUBLICATION: publication, PARENT: parent_run_id}
     return await _submitted(caller, dag, body, said)
 
 

@@ -23,6 +23,7 @@ class RunRequest:
     :param continue_on_step_failure: Go on with steps that do not depend on one that failed; None is as what
         is submitted says, and else not.
     :param regenerate_outputs: Run every step, whatever could be reused.
+    :param parent_run_id: The run that it is part of, for whoever asks for its properties.
     """
 
     experiment: Experiment
@@ -30,6 +31,7 @@ class RunRequest:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     continue_on_step_failure: bool | None = None
     regenerate_outputs: bool = False
+    parent_run_id: str | None = None
 
 
 @runtime_checkable
@@ -80,6 +82,7 @@ class Experiment:
         :param continue_on_step_failure: Go on with steps that do not depend on one that failed. Default: as a
             published pipeline says, and else not.
         :param regenerate_outputs: Run every step, whatever could be reused.
+        :param parent_run_id: Kept among the run's properties, as ``ParentRunId``.
         :raises PipelineParameterError: a parameter is unknown or has the wrong type.
         :raises UserErrorException: ``config`` is no pipeline, or cannot run in this workspace.
         """
@@ -91,6 +94,7 @@ class Experiment:
             pipeline_parameters or kwargs.get("pipeline_params") or {},
             continue_on_step_failure,
             regenerate_outputs,
+            parent_run_id,
         )
         elsewhere = self.workspace.config.airflow is not None
         return config.run_on_airflow(request) if elsewhere else config.run_in_process(request)

@@ -20,7 +20,7 @@ from mlsteps.records import (
     run_state,
 )
 from mlsteps.run.metrics import aggregate
-from mlsteps.runs.dag_ids import dag_id_from_name
+from mlsteps.runs.dag_ids import dag_id_from_name, is_read_from_workspace
 from mlsteps.runs.following import Follower
 from mlsteps.runs.status import STATUS
 from mlsteps.runs.step_run import StepRun, picked
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from mlsteps.workspace import Workspace
 
 _PUBLISHING = "mlsteps.publishing"
-_PUBLISHED_DAGS = "published."
 _BY_CANCEL = "by PipelineRun.cancel()"
 
 
@@ -98,8 +97,8 @@ class PipelineRun:
     @cached_property
     def _airflow(self) -> RunningAirflow | None:
         """The Airflow that runs it, where it is one that runs are submitted to."""
-        published = self._dag_id.startswith(_PUBLISHED_DAGS)
-        return self.experiment.workspace.running_airflow() if published else None
+        there = is_read_from_workspace(self._dag_id)
+        return self.experiment.workspace.running_airflow() if there else None
 
     def _state(self) -> str | None:
         record = read_run(self._store, self._dag_id, self.id)

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 # Key of a DAG run's conf that holds what is not a parameter.
 CONF_KEY = "mlsteps"
 
+# The property of a run that says which run it is part of.
+PARENT = "ParentRunId"
+
 # Attribute of a DAG that holds what is said of all of its runs.
 _ALL_RUNS = "mlsteps_submission"
 
@@ -82,6 +85,7 @@ def conf_of(request: RunRequest) -> dict[str, Any]:
     submission = Submission(
         experiment=request.experiment.name,
         tags=request.tags,
+        properties={PARENT: request.parent_run_id} if request.parent_run_id else {},
         continue_on_step_failure=bool(request.continue_on_step_failure),
     )
     return {**request.parameters, **regenerate, **submission.conf()}
