@@ -47,9 +47,14 @@ def account_of(azurite: Azurite, limits: RetryLimits = QUICK) -> AzureAccount:
     )
 
 
+def free_container() -> str:
+    """The name of a container that no other test has; tests may have the same temporary folder."""
+    return f"test-{uuid4().hex[:20]}"
+
+
 def blob_store(azurite: Azurite, prefix: str = "", container: str | None = None) -> AzureBlobStore:
     """A store on a container of its own."""
-    name = container or f"test-{uuid4().hex[:20]}"
+    name = container or free_container()
     return AzureBlobStore(account_of(azurite), name, prefix, create_if_not_exists=True)
 
 

@@ -90,8 +90,7 @@ class PodInDocker:
                     self._run(client)
         except Exception as error:
             self._status(phase=_FAILED, reason="StartError", message=str(error))
-        if self._told_end is not None:
-            self._status(phase=_FAILED, reason=self._told_end[0], message=self._told_end[1])
+        self._status(**self._as_told())
 
     def clear(self) -> None:
         """Remove its containers and what they wrote."""
@@ -176,7 +175,15 @@ class PodInDocker:
             for name, state in states.items()
         ]
         fine = all(state["ExitCode"] == 0 for state in states.values())
-        self._status(phase=_SUCCEEDED if fine else _FAILED, containerStatuses=statuses)
+        # In one change: who sees a pod that was evicted as failed sees why.
+        phase = _SUCCEEDED if fine else _FAILED
+        self._status(**{"phase": phase, "containerStatuses": statuses, **self._as_told()})
+
+    def _as_told(self) -> Plain:
+        """How it ended, where somebody ended it who said why."""
+        if self._told_end is None:
+            return {}
+        return {"phase": _FAILED, "reason": self._told_end[0], "message": self._told_end[1]}
 
     def _last_words(self, client: Any, name: str) -> str:
         """The end of its log, where a pod asks for that."""

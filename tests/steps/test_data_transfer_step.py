@@ -23,7 +23,7 @@ from mlsteps import (
 )
 from mlsteps.cli.azurite import Azurite
 from mlsteps.exceptions import StepDefinitionError
-from servers.azurite import azurite
+from servers.azurite import azurite, free_container
 from steps.project import Project, states
 
 __all__ = ["azurite"]
@@ -66,7 +66,7 @@ class Transfers:
 def moving(project: Project, azurite: Azurite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Transfers:
     extra = {"connection_string": azurite.connection_string}
     monkeypatch.setenv("AIRFLOW_CONN_BLOBS", json.dumps({"conn_type": "wasb", "extra": extra}))
-    container = f"moving-{tmp_path.name.replace('_', '-').lower()[:30].strip('-')}"
+    container = free_container()
     (project.folder / "workspace.yaml").write_text(
         "datastores:\n  here: here\n  there: {type: azure_blob, conn_id: blobs, create_if_not_exists: true, "
         f"container: {container}0}}\n  db: {{type: sqlite, conn_id: db}}\n"

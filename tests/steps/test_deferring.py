@@ -14,6 +14,7 @@ from mlsteps.launcher.digest import CHUNK_SIZE
 from mlsteps.local_airflow import FinishedRun
 from mlsteps.reuse import layout
 from mlsteps.triggers import copies
+from servers.azurite import free_container
 from servers.faults import Fault, FaultyProxy
 from steps.project import Project, states
 
@@ -64,7 +65,7 @@ def slow(project: Project, running: TwoAccounts, monkeypatch: pytest.MonkeyPatch
         for name, text in (("HERE", running.connection_string), ("THERE", running.other)):
             connection = {"conn_type": "wasb", "extra": {"connection_string": proxy.through(text)}}
             monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(connection))
-        container = project.root.name.replace("_", "-")[:40]
+        container = free_container()
         stores = (
             f"  {name}: {{type: azure_blob, conn_id: {name}, container: {container}, "
             "create_if_not_exists: true}\n"

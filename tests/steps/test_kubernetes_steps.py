@@ -20,7 +20,7 @@ from mlsteps.steps.base import PipelineStep
 from mlsteps.triggers import claimed, pod_lines
 from mlsteps.triggers.claimed import ClaimedTrigger
 from mlsteps.triggers.pods import PodTrigger
-from servers.azurite import azurite, blob_store
+from servers.azurite import azurite, blob_store, free_container
 from servers.docker_engine import DockerEngine
 from servers.kubernetes_double import KubernetesDouble, kubernetes_double
 from steps.project import Project, states
@@ -48,7 +48,7 @@ def cluster(
         blobs = {"conn_type": "wasb", "extra": {"connection_string": azurite.connection_string}}
         monkeypatch.setenv("AIRFLOW_CONN_KUBERNETES_DEFAULT", json.dumps(kubernetes))
         monkeypatch.setenv("AIRFLOW_CONN_BLOBS", json.dumps(blobs))
-        container = project.root.name.replace("_", "-")[:40]
+        container = free_container()
         (project.folder / "workspace.yaml").write_text(
             WORKSPACE.format(container=container, image=docker_engine.image)
         )

@@ -14,7 +14,7 @@ import pytest
 from mlsteps import Environment, Pipeline, PipelineData, RunConfiguration
 from mlsteps.cli.azurite import Azurite
 from mlsteps.local_airflow import FinishedRun
-from servers.azurite import azurite
+from servers.azurite import azurite, free_container
 from servers.docker_engine import DockerEngine
 from servers.image_registry import ImageRegistry
 from servers.kubernetes_double import KubernetesDouble, kubernetes_double
@@ -62,7 +62,7 @@ def in_pods_too(
             "blobs": {
                 "type": "azure_blob",
                 "conn_id": "BLOBS",
-                "container": project.root.name.replace("_", "-")[:40],
+                "container": free_container(),
                 "create_if_not_exists": True,
             }
         },
