@@ -63,7 +63,7 @@ def _plan(dag: DAG, conf: Mapping[str, Any]) -> DagPlan:
         dag,
         parameters,
         regenerate,
-        render_with({"params": {**parameters}, "dag": dag}),
+        render_with({"dag": dag}, {**parameters}),
         passed=[task.task_id for task in dag.tasks if isinstance(task, ReuseSensor)],
     )
     steps = {planned.task_id: planned for planned in planner.plan()}

@@ -51,7 +51,7 @@ class PlannedRun:
             dag,
             attempt.parameters,
             attempt.regenerate,
-            render_with(context),
+            render_with(context, attempt.parameters),
             passed=[sensor.task_id, *sensor.upstream_task_ids],
             # A step beside the sensor may be running already.
             only=behind(dag, sensor.task_id),

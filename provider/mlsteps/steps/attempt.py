@@ -13,6 +13,7 @@ from mlsteps.records import layout
 from mlsteps.records.step import RAN, REUSED, read_tries
 from mlsteps.steps.parameters import REGENERATE
 from mlsteps.steps.regenerate import Regenerate
+from mlsteps.steps.run_facts import parameters_of_run
 from mlsteps.steps.submitted import CONF_KEY, Submission, said_of_all_runs
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Attempt:
     def of(cls, step: BaseOperator, context: Context) -> Attempt:
         """The try that Airflow's context describes."""
         ti, dag_run = context["ti"], context["dag_run"]
-        parameters = dict(context["params"])
+        parameters = parameters_of_run(step, context)
         regenerate = Regenerate.parse(parameters.pop(REGENERATE, None))
         submission = parameters.pop(CONF_KEY, None) or (dag_run.conf or {}).get(CONF_KEY)
         return cls(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.sdk import BaseOperatorLink, TriggerRule, XComArg
 
@@ -45,6 +45,7 @@ from mlsteps.steps.ports import (
 )
 from mlsteps.steps.retrying import choose_policy, failing_at_once
 from mlsteps.steps.reuse_link import ReusedFromLink
+from mlsteps.steps.run_facts import parameters_of_run, template_context
 from mlsteps.steps.task_ids import free_task_id, task_id_from_name
 from mlsteps.steps.which_compute import (
     check_compute_name,
@@ -421,13 +422,15 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
 
         :raises DataNotFoundException: a step or task that makes an input or an argument left none.
         :raises AirflowSkipException: a step that makes an input was skipped.
+        :raises PipelineParameterError: a parameter's default is a template that this run cannot fill in.
         """
         from mlsteps.steps.upstream import made_upstream
 
         self.declares_lineage = False
         self.upstream_outputs = made_upstream(self, context)
+        known = template_context(self, context, parameters_of_run(self, context))
         try:
-            super().render_template_fields(context, jinja_env)
+            super().render_template_fields(cast("Context", known), jinja_env)
         except XComNotFound as error:
             raise DataNotFoundException(
                 f"Step {self.name!r} lacks an argument, because the task that gives it left none "

@@ -53,7 +53,7 @@ def reused_behind(
         dag,
         attempt.parameters,
         attempt.regenerate,
-        render_with(context),
+        render_with(context, attempt.parameters),
         passed=passed,
         only={task_id for task_id in following if states.get(task_id) is None},
         cleared=cleared,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # parameter is where its text in the form does not say it.
 _MARK = "x-pipeline-parameter"
 _PRESET = "x-preset"
+_TEMPLATE = "x-template"
+_FILLED_IN = "Unless changed, filled in for each run."
 # A datastore's name, or nothing for the workspace's own, and what may follow.
 _DATA_PATH = r"^[^/\s]*/"
 _KINDS = {"boolean": "bool", "integer": "int", "number": "float", "string": "str"}
@@ -40,6 +42,9 @@ def form_field(parameter: PipelineParameter) -> Param:
     elif parameter.json_type == "string" and kind != "str":
         schema["minLength"] = 1
         description = description or "A registered dataset: `name` or `name:version`."
+    if is_template(parameter.form_default):
+        schema[_TEMPLATE] = parameter.form_default
+        description = f"{description}\n\n{_FILLED_IN}" if description else _FILLED_IN
     if description:
         schema["description_md"] = description
     return Param(parameter.form_default, **schema)
@@ -48,7 +53,18 @@ def form_field(parameter: PipelineParameter) -> Param:
 def preset_field(parameter: PipelineParameter, value: Any) -> Param:
     """The same with another default, which stays whatever steps declare."""
     field = form_field(parameter)
-    return Param(value, **{**field.schema, _PRESET: True})
+    template = {_TEMPLATE: value} if is_template(value) else {}
+    return Param(value, **{**field.schema, _PRESET: True, **template})
+
+
+def is_template(value: object) -> bool:
+    """Whether Airflow would fill a text in."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value or "{#" in value)
+
+
+def template_of(field: Param) -> str | None:
+    """The template that a field's default is. (Airflow may have put another value in its place.)"""
+    return field.schema.get(_TEMPLATE)
 
 
 def regenerate_field(steps: Sequence[str]) -> Param:

@@ -16,10 +16,12 @@ from mlsteps.steps.arguments import is_filled_in_later
 from mlsteps.steps.base import PipelineStep, is_step, step_name
 from mlsteps.steps.deciding import Decider
 from mlsteps.steps.declaration import independent_copy
+from mlsteps.steps.form import is_template
 from mlsteps.steps.keys import KeyMaker
 from mlsteps.steps.regenerate import Regenerate
 from mlsteps.steps.resolving import resolve
 from mlsteps.steps.reusing import references_of
+from mlsteps.steps.run_facts import open_parameters
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -79,6 +81,7 @@ class Planner:
     ) -> None:
         self._dag = dag
         self._parameters = parameters
+        self._open = open_parameters(dag, parameters)
         self._regenerate = regenerate
         self._render = render
         self._passed = frozenset(passed)
@@ -133,6 +136,10 @@ class Planner:
         return Decision.upstream([planned.name if planned is not None else task_id])
 
     def _look_up(self, step: PipelineStep, name: str) -> PlannedStep:
+        for parameter in step.pipeline_parameters:
+            if parameter.name in self._open:
+                value = self._parameters[parameter.name]
+                raise NotYetKnown(f"its parameter {parameter.name!r} is {value!r}, filled in for each run")
         workspace = self._workspace(step)
         filled = independent_copy(step)
         filled.arguments = [self._value(step, argument) for argument in step.arguments]
@@ -165,9 +172,7 @@ class Planner:
     def _value(self, step: PipelineStep, value: Any) -> Any:
         if is_filled_in_later(value):
             return self._made(value)
-        if isinstance(value, str) and ("{{" in value or "{%" in value or "{#" in value):
-            return self._render(step, value)
-        return value
+        return self._render(step, value) if is_template(value) else value
 
     def _made(self, reference: Any) -> Any:
         """What a reference to another task's result stands for: known if that is a step that is done with."""

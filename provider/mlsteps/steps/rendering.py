@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.steps.planning import NotYetKnown
+from mlsteps.steps.run_facts import template_context
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -23,13 +24,19 @@ _OF_THE_TASK = (
 )
 
 
-def render_with(context: Context | Mapping[str, Any]) -> Callable[[PipelineStep, str], str]:
-    """A function that fills in what is the same for all tasks of a run; the rest it says is not yet known."""
-    known: dict[str, Any] = {name: value for name, value in context.items() if name not in _OF_THE_TASK}
+def render_with(
+    context: Context | Mapping[str, Any], parameters: Mapping[str, Any]
+) -> Callable[[PipelineStep, str], str]:
+    """A function that fills in what is the same for all tasks of a run; the rest it says is not yet known.
+
+    :param parameters: Of the run.
+    """
+    same = {name: value for name, value in context.items() if name not in _OF_THE_TASK}
 
     def render(step: PipelineStep, text: str) -> str:
         import jinja2
 
+        known = template_context(step, same, parameters)
         environment = step.get_template_env()
         environment.undefined = jinja2.StrictUndefined
         try:
