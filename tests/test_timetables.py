@@ -95,6 +95,23 @@ def test_nothing_of_the_time_in_which_it_was_disabled() -> None:
     assert next_run(enabled, last=NOW - timedelta(days=2, minutes=30)) == NOW + timedelta(minutes=30)
 
 
+def test_a_backfill_of_a_schedule_may_be_of_dates_before_it_was_made() -> None:
+    created = NOW - timedelta(minutes=2)
+    begin = NOW - timedelta(days=30)
+    wanted = {"earliest": begin, "latest": begin + 3 * HOUR, "catchup": True}
+    timetable = RecurrenceTimetable(hourly(), created, created)
+    found = next_run(timetable, **wanted)
+    assert (
+        found is not None
+        and begin <= found < begin + HOUR
+        and (found.minute, found.second) == (created.minute, created.second)
+    )
+    assert next_run(timetable, last=found, **wanted) == found + HOUR
+    assert next_run(timetable, last=found + 2 * HOUR, **wanted) is None
+    # What a DAG file says is meant for catching up, too.
+    assert next_run(RecurrenceTimetable(hourly(NOW + HOUR)), **wanted) is None
+
+
 def test_bounds_of_the_dag_hold() -> None:
     timetable = RecurrenceTimetable(hourly(NOW))
     soon = pendulum.instance(NOW + timedelta(minutes=90))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ _JUST_NOW = timedelta(minutes=5)
 class RecurrenceTimetable(Timetable):
     """Runs a DAG at the moments of a recurrence, each of which is a run's logical date.
 
-    Moments that pass while no scheduler runs are made up for by one run, or by all with ``catchup``.
+    Moments that pass while no scheduler runs are made up for by one run, or by all with ``catchup``. A
+    backfill of a workspace's schedule may be of dates before it was made.
 
     :param recurrence: When.
     :param created: When it was made: where it names no start, it begins then, with a run at once.
@@ -72,8 +74,12 @@ class RecurrenceTimetable(Timetable):
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
     ) -> DagRunInfo | None:
         """The next run."""
+        # As a schedule does not catch up, it is somebody who asks: for a backfill.
+        bounded = restriction.earliest is not None and restriction.latest is not None
+        backfill = self.created is not None and restriction.catchup and bounded
         earliest: list[datetime] = [_EPOCH]
-        earliest += (moment for moment in (restriction.earliest, self.since) if moment is not None)
+        since = None if backfill else self.since
+        earliest += (moment for moment in (restriction.earliest, since) if moment is not None)
         if last_automated_data_interval is not None:
             earliest.append(last_automated_data_interval.end + timedelta(seconds=1))
         if not restriction.catchup:
@@ -83,7 +89,7 @@ class RecurrenceTimetable(Timetable):
             earliest.append(self.rule.last_until(now) or now)
             if last_automated_data_interval is None and self.since is None:
                 earliest.append(now - _JUST_NOW)
-        found = self.rule.next_from(max(earliest))
+        found = replace(self.rule, backwards=backfill).next_from(max(earliest))
         if found is None or (restriction.latest is not None and found > restriction.latest):
             return None
         return DagRunInfo.exact(pendulum.instance(found, tz="UTC"))

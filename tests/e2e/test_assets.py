@@ -14,15 +14,14 @@ from urllib.parse import quote
 
 import pytest
 
-from e2e.arrivals import MINUTES, finished_runs, runs_of, schedule_arrivals, wait_until
+from e2e.arrivals import MINUTES, finished_runs, runs_of, wait_until
+from e2e.submitting import check_words, submit, write
 from e2e.triggerers import another_triggerer, triggerers
 from mlsteps import (
     Datastore,
     Experiment,
     Model,
     Pipeline,
-    PipelineData,
-    PipelineParameter,
     PipelineRun,
     PublishedPipeline,
     PythonScriptStep,
@@ -59,22 +58,6 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def events(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where OpenLineage's events go."""
     return tmp_path_factory.mktemp("openlineage") / "events.jsonl"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("airflow")
-
-
-@pytest.fixture(scope="module")
-def workspace(home: Path) -> Workspace:
-    """The embedded one, which needs no configuration."""
-    return Workspace(folder=home / "mlsteps")
-
-
-@pytest.fixture(scope="module")
-def arrivals(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Schedule:
-    return schedule_arrivals(workspace, tmp_path_factory.mktemp("arrivals"))
 
 
 @pytest.fixture(scope="module")
@@ -273,36 +256,13 @@ def test_a_challenger_becomes_the_champion_when_somebody_agrees(
     assert [model.version for model in Model.list(workspace)] == [1]
 
 
-@pytest.fixture
-def client(
-    airflow: StandaloneAirflow, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Workspace:
-    """The workspace as somebody has it who submits to this Airflow."""
-    monkeypatch.setenv("AIRFLOW_CONN_THIS_AIRFLOW", airflow.connection)
-    settings = {"folder": str(workspace.config.folder), "airflow": {"conn_id": "this_airflow"}}
-    (tmp_path / "workspace.yaml").write_text(json.dumps(settings))
-    return Workspace(folder=tmp_path)
-
-
 def test_runs_that_are_submitted_go_on_with_their_own_code(
     airflow: StandaloneAirflow, client: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    gate, word = tmp_path / "go", PipelineParameter("word", "hello")
-    wait = f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.1)\n"
-    tell = "import sys; print(sys.argv[1], '{}'); open(sys.argv[2], 'w').write('{}')\n"
-    write(tmp_path, "waits", wait)
+    gate = tmp_path / "go"
 
     def submitted(text: str, value: str) -> PipelineRun:
-        write(tmp_path, "tells", tell.format(text, text))
-        data = PipelineData("data", pipeline_output_name="data")
-        waits = PythonScriptStep("waits.py", source_directory=tmp_path / "waits", allow_reuse=False)
-        tells = PythonScriptStep(
-            "tells.py", source_directory=tmp_path / "tells", arguments=[word, data], outputs=[data]
-        )
-        tells.run_after(waits)
-        return Experiment(client, "by hand").submit(
-            Pipeline(client, [tells]), {"who": "me"}, pipeline_parameters={"word": value}
-        )
+        return submit(client, tmp_path, gate, text, value)
 
     first = submitted("old code", "one")
     wait_until(lambda: first.get_status() == "Running", 60, "the first run does not start")
@@ -310,9 +270,8 @@ def test_runs_that_are_submitted_go_on_with_their_own_code(
     gate.touch()
     assert first.wait_for_completion() == second.wait_for_completion() == "Finished"
     printed = capsys.readouterr().out
-    for run, code, value in ((first, "old code", "one"), (second, "new code", "two")):
-        assert run.get_pipeline_output("data").open().read() == code
-        assert f"{value} {code}" in printed
+    check_words(printed, (first, "old code", "one"), (second, "new code", "two"))
+    for run, value in ((first, "one"), (second, "two")):
         assert run.record.parameters["word"] == value and run.get_tags() == {"who": "me"}
         assert run.record.experiment == "by hand"
     assert "tells.py: Finished" in printed
@@ -337,12 +296,6 @@ def test_a_run_that_is_canceled_from_outside_ends_and_starts_nothing_more(
     assert run.wait_for_completion(show_output=False) == "Canceled"
     assert airflow.wait_for_run("published.canceled", run.id) == "failed"
     assert run.find_step_run("after") == []
-
-
-def write(scripts: Path, name: str, text: str) -> None:
-    folder = scripts / name
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.py").write_text(text)
 
 
 def run(airflow: StandaloneAirflow, dag_id: str) -> str:

@@ -49,11 +49,6 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("airflow")
-
-
-@pytest.fixture(scope="module")
 def airflow(home: Path, scripts: Path, settings: dict[str, str]) -> Iterator[StandaloneAirflow]:
     with StandaloneAirflow(home, DAGS, environment={**settings, "CHAIN": str(scripts)}) as running:
         for dag_id in ("chain", "shared_one", "shared_two", "long_one", "long_two"):

@@ -32,11 +32,6 @@ DAGS = Path(__file__).parent / "dags"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("airflow")
-
-
-@pytest.fixture(scope="module")
 def workspace(home: Path) -> Path:
     """Where the embedded workspace is, which needs no configuration."""
     return home / "mlsteps"

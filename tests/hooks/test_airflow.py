@@ -27,6 +27,7 @@ def test_a_connection_that_is_not_there(workspace: Workspace, airflow_db: Path) 
 def test_nobody_answers(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_MY_AIRFLOW", "http://me:secret-word@127.0.0.1:1")
     airflow = workspace.running_airflow()
+    monkeypatch.setattr("mlsteps.hooks.airflow._PATIENCE", 0.5)
     assert airflow is not None and "secret-word" not in repr(airflow)
     with pytest.raises(
         WorkspaceException, match=r"RunningAirflow\('http://127.0.0.1:1'\) does not answer"
@@ -36,9 +37,9 @@ def test_nobody_answers(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_was_done_by_a_call_whose_answer_was_lost_is_not_done_twice(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A server that starts a run, breaks the connection, and says 409 when it is asked for the run again."""
+    """A server that starts a run, breaks the connection, is gone behind its gateway, and then says 409."""
     started: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -46,7 +47,7 @@ def test_what_was_done_by_a_call_whose_answer_was_lost_is_not_done_twice(
             told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             started.append(told["dag_run_id"])
             if len(started) > 1:
-                self.send_response(409)
+                self.send_response(503 if len(started) == 2 else 409)
                 self.end_headers()
 
         def log_message(self, *ignored: object) -> None:
@@ -54,12 +55,13 @@ def test_what_was_done_by_a_call_whose_answer_was_lost_is_not_done_twice(
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("AIRFLOW_CONN_MY_AIRFLOW", f"http://:token@127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("AIRFLOW_CONN_MY_AIRFLOW", f"http://:s3cret@127.0.0.1:{server.server_port}")
         airflow = workspace.running_airflow()
         assert airflow is not None
         airflow.trigger("published.x", "r", {})
         server.shutdown()
-    assert started == ["r", "r"]
+    assert started == ["r", "r", "r"]
+    assert "does not answer" in caplog.text and "s3cret" not in caplog.text
 
 
 @pytest.mark.parametrize("text", ["airflow: here", "airflow: {url: x}", "airflow: {conn_id: 3}"])

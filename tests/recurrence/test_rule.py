@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -130,6 +131,38 @@ def test_next_and_last_agree(recurrence: ScheduleRecurrence, at: datetime) -> No
     if last is not None:
         assert rule.next_from(last) == last
         assert last == moment or rule.next_from(last + timedelta(microseconds=1)) == following
+
+
+@given(recurrences(), st.integers(1, 40))
+@settings(max_examples=100, deadline=None)
+def test_backwards_it_has_the_moments_of_an_earlier_start(
+    recurrence: ScheduleRecurrence, periods: int
+) -> None:
+    rule = recurrence.rule(None)
+    both_ways = replace(rule, backwards=True)
+    began = rule.start.replace(tzinfo=ZoneInfo(rule.zone)).astimezone(timezone.utc)
+    after = began + MINUTE
+    assert both_ways.next_from(after) == rule.next_from(after)
+    if rule.frequency in ("Day", "Week"):
+        days = rule.interval * (7 if rule.frequency == WEEK else 1) * periods
+        earlier = replace(rule, start=rule.start - timedelta(days=days))
+        begin = began - timedelta(days=days // 2)
+        assert list(moments(both_ways, begin, after)) == list(moments(earlier, begin, after))
+    elif rule.frequency != "Month":
+        span = rule.interval * timedelta(**{rule.frequency.lower() + "s": 1})
+        assert both_ways.next_from(began - periods * span) == began - periods * span
+        assert (
+            both_ways.next_from(began - periods * span + MINUTE) == began - (periods - 1) * span
+            or span == MINUTE
+        )
+
+
+def test_backwards_months_end_where_they_end() -> None:
+    rule = replace(ScheduleRecurrence("Month", 1, "2026-03-31T06:00:00").rule(None), backwards=True)
+    found = list(
+        moments(rule, datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 4, 1, tzinfo=timezone.utc))
+    )
+    assert [f"{moment:%m-%d}" for moment in found] == ["01-31", "02-28", "03-31"]
 
 
 def first(recurrence: ScheduleRecurrence, begin: datetime, count: int) -> list[str]:

@@ -127,6 +127,25 @@ def test_a_run_waits_for_whoever_computes_the_same_and_takes_it_over(project: Pr
     assert waiting == []
 
 
+def test_a_sensor_is_tried_again_unless_somebody_says_otherwise(project: Project) -> None:
+    def retries_of(**arguments: Any) -> int:
+        dag = Pipeline(project.workspace, [project.step("a")]).to_dag("tried", **arguments)
+        return int(dag.get_task("reuse").retries)
+
+    assert retries_of() == 2
+    assert retries_of(default_args={"retries": 0}) == 0
+    with DAG("own", default_args={"retries": 5}):
+        assert ReuseSensor(task_id="one").retries == 5
+        assert ReuseSensor(task_id="two", retries=0).retries == 0
+
+
+def test_a_name_that_there_is_not_fails_the_sensor_at_once(project: Project) -> None:
+    run = project.run(
+        Pipeline(project.workspace, [project.step("a")]).to_dag("wrong"), regenerate_outputs=["b"]
+    )
+    assert states(run)["reuse"] == "failed"
+
+
 def test_a_step_that_waits_gives_up_in_time_and_says_so(project: Project) -> None:
     with DAG("impatient", schedule=None) as dag:
         data = PipelineData("data")

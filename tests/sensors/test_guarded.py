@@ -327,6 +327,7 @@ def test_the_content_of_data_and_files_counts(project: Project, tmp_path: Path) 
         with DAG("content", schedule=None) as made:
             ReuseSensor(
                 task_id="reuse_etl",
+                retries=0,
                 guards=[BashOperator(task_id="one", bash_command="true")],
                 fingerprint={
                     "query": query,

@@ -54,7 +54,8 @@ def dag_of(file: str) -> DAG:
     else:
         pipeline = Pipeline.from_definition(workspace, parse(definition))
         if plan is not None:
-            arguments |= {"schedule": plan.timetable, "params": _preset(pipeline, plan)}
+            # Whatever Airflow's default is: a schedule has no past of its own.
+            arguments |= {"schedule": plan.timetable, "catchup": False, "params": _preset(pipeline, plan)}
         dag = pipeline.to_dag(entry.dag_id, **arguments)
         said = Submission(properties={PUBLICATION: entry.publication}, continue_on_step_failure=entry.go_on)
         if plan is not None:

@@ -203,6 +203,10 @@ class StandaloneAirflow:
         """Any other GET of the REST API."""
         return self._request("GET", path)
 
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Any other POST of the REST API."""
+        return self._request("POST", path, body)
+
     def _healthy(self) -> bool:
         try:
             health = self._request("GET", "/api/v2/monitor/health")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -14,10 +15,18 @@ from mlsteps.hooks.airflow_calls import dag_path, refusal_of, run_body, run_path
 
 if TYPE_CHECKING:
     import httpx
+    from tenacity import RetryCallState
 
-_TRIES = 4
+_log = logging.getLogger(__name__)
+
+_PATIENCE = 60.0
+"""Seconds that it may be away, as an API server is that starts anew."""
+
 _PAUSE = 0.2  # seconds, and longer each time
+_LONGEST_PAUSE = 5.0
 _SECONDS = 30
+# Airflow whose database is away or locked, and a gateway with nobody behind it.
+_AWAY = (500, 502, 503, 504)
 
 
 class RunningAirflow:
@@ -90,17 +99,20 @@ class RunningAirflow:
         :raises WorkspaceException: it was refused, or not answered.
         """
         import httpx
-        from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+        from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
         # All of these may be asked again: a run has its id from here.
         patiently = Retrying(
-            retry=retry_if_exception_type(httpx.TransportError),
-            wait=wait_exponential(_PAUSE),
-            stop=stop_after_attempt(_TRIES),
+            retry=retry_if_exception_type((httpx.TransportError, httpx.HTTPStatusError)),
+            wait=wait_exponential(_PAUSE, max=_LONGEST_PAUSE),
+            stop=stop_after_delay(_PATIENCE),
+            before_sleep=self._tell_of_waiting,
             reraise=True,
         )
         try:
             answer = patiently(self._asked, method, path, body)
+        except httpx.HTTPStatusError as error:
+            answer = error.response
         except httpx.HTTPError as error:
             raise WorkspaceException(f"{self!r} does not answer: {type(error).__name__}: {error}") from None
         if (missing and answer.status_code == 404) or answer.status_code == repeated:
@@ -126,16 +138,33 @@ class RunningAirflow:
         if self._token is None:
             self._token = self._logged_in(self._client) if self._login else str(self._password)
         headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-        return self._client.request(method, path, headers=headers, json=body)
+        return _there(self._client.request(method, path, headers=headers, json=body))
+
+    def _tell_of_waiting(self, state: RetryCallState) -> None:
+        if state.attempt_number == 1:
+            error = state.outcome.exception() if state.outcome is not None else None
+            _log.warning("%r does not answer (%s); it is asked again for %.0f s.", self, error, _PATIENCE)
 
     def _logged_in(self, client: httpx.Client) -> str:
-        answer = client.post("/auth/token", json={"username": self._login, "password": self._password})
+        answer = _there(
+            client.post("/auth/token", json={"username": self._login, "password": self._password})
+        )
         if not answer.is_success:
             raise WorkspaceException(
                 f"{self!r} does not let user {self._login!r} of connection {self._conn_id!r} in "
                 f"({answer.status_code}): {refusal_of(answer)}"
             )
         return str(answer.json()["access_token"])
+
+
+def _there(answer: httpx.Response) -> httpx.Response:
+    """An answer, if there may not be another one soon.
+
+    :raises httpx.HTTPStatusError: there may.
+    """
+    if answer.status_code in _AWAY:
+        answer.raise_for_status()
+    return answer
 
 
 def _scheme(connection: Any) -> str:

@@ -27,6 +27,7 @@ class Rule:
     :param days: Of the week, 0 is Monday. Weeks begin on Monday.
     :param times: Hours and minutes of a day or week. With these or days, nothing is at the start itself.
     :param at_once: Whether the start is a moment, whatever else is.
+    :param backwards: Whether it is counted back from the start, too.
     """
 
     frequency: str
@@ -36,14 +37,16 @@ class Rule:
     days: tuple[int, ...] = ()
     times: tuple[tuple[int, int], ...] = ()
     at_once: bool = False
+    backwards: bool = False
 
     def next_from(self, moment: datetime) -> datetime | None:
         """The first moment that is not before this one, in UTC; None at the end of all calendars."""
         moment, began = _plain(moment), self._utc(self.start)
-        if self.at_once and moment <= began:
+        if self.at_once and moment <= began and not self.backwards:
             return began
+        first = self._period_of(moment if self.backwards else max(moment, began)) - 1
         try:
-            for number in count(max(0, self._period_of(max(moment, began)) - 1)):
+            for number in count(first if self.backwards else max(0, first)):
                 for found in self._moments(number):
                     if found >= moment:
                         return found
@@ -80,8 +83,8 @@ class Rule:
         """The moments of a period, in order."""
         if self.frequency in _ELAPSED:
             return [self._utc(self.start) + _ELAPSED[self.frequency] * self.interval * number]
-        chosen = bool(self.days or self.times)
-        found = {self._utc(local) for local in self._local(number) if local > self.start or not chosen}
+        all_of_it = self.backwards or not (self.days or self.times)
+        found = {self._utc(local) for local in self._local(number) if all_of_it or local > self.start}
         return sorted(found)
 
     def _local(self, number: int) -> Iterator[datetime]:

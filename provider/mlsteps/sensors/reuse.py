@@ -14,6 +14,7 @@ from mlsteps.sensors.refusing import refused
 from mlsteps.steps.base import names_of_steps
 from mlsteps.steps.checks import as_age
 from mlsteps.steps.form import add_form_fields, offer_regeneration
+from mlsteps.steps.retrying import choose_policy, failing_at_once
 from mlsteps.steps.which_workspace import declaring_folder, which_workspace
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 # while the process of its last look is still being cleared away, which takes up to five seconds.
 _SECONDS_IN_PLACE = 30.0
 _SECONDS_BETWEEN_LOOKS = 1.0
+
+# Where neither the DAG nor its author says how often it is tried again.
+_RETRIES, _RETRY_DELAY = 2, timedelta(seconds=10)
 
 
 class ReuseSensor(BaseSensorOperator):
@@ -87,7 +91,8 @@ class ReuseSensor(BaseSensorOperator):
     :param mode: ``reschedule`` (default) frees the worker after half a minute of waiting, ``poke`` does not.
     :param poke_interval: Seconds until it then looks again.
 
-    Everything that Airflow's sensors take is taken too.
+    Everything that Airflow's sensors take is taken too. Where neither the sensor nor ``default_args`` say
+    ``retries``, it has two: the loss of its worker shall not fail a run. What would fail again fails at once.
     """
 
     template_fields: Sequence[str] = ("fingerprint",)
@@ -108,7 +113,13 @@ class ReuseSensor(BaseSensorOperator):
         mode: str = "reschedule",
         **kwargs: Any,
     ) -> None:
+        defaults = kwargs.get("default_args") or {}
+        if "retries" not in {**defaults, **kwargs}:
+            # No run shall fail for the loss of a worker that only looks what there is to run.
+            kwargs = {"retry_delay": _RETRY_DELAY, **kwargs, "retries": _RETRIES}
+        fails_at_once = choose_policy(kwargs, defaults)
         super().__init__(poke_interval=poke_interval, mode=mode, **kwargs)
+        self.fails_at_once = fails_at_once
         self.wait = wait
         self.wait_timeout = (
             wait_timeout if isinstance(wait_timeout, timedelta) else timedelta(seconds=wait_timeout)
@@ -183,6 +194,10 @@ class ReuseSensor(BaseSensorOperator):
 
         :raises DownstreamTasksSkipped: tells Airflow which tasks that are.
         """
+        with failing_at_once(self.fails_at_once):
+            self._decide(context)
+
+    def _decide(self, context: Context) -> None:
         if self.guards:
             self._decide_about_guards(context)
             return
