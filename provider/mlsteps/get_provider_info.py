@@ -119,5 +119,20 @@ _CONFIG: dict[str, Any] = {
             "example": None,
             "default": "False",
         },
+        "on_failure_callback": {
+            "description": "Import path of a notifier, or another callback of DAGs, for when a run of a "
+            "published pipeline, an endpoint or a schedule fails. Whoever publishes cannot set one.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": "my_company.alerts.to_chat",
+            "default": "",
+        },
+        "on_success_callback": {
+            "description": "The same for when a run succeeds.",
+            "version_added": "0.1.0",
+            "type": "string",
+            "example": None,
+            "default": "",
+        },
     },
 }

@@ -16,7 +16,7 @@ def main(file: Path) -> float:
 
     (dag,) = load_dags(file)
     started = time.process_time()
-    planned = Planner(dag, {}, Regenerate(), render_with({}), passed=["reuse"]).plan()
+    planned = Planner(dag, {}, Regenerate(), render_with({}, {}), passed=["reuse"]).plan()
     seconds = time.process_time() - started
     if any(step.entry is None for step in planned):
         raise SystemExit("not everything was reused")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,6 +95,16 @@ def test_a_schedule_is_a_dag_with_its_own_steps(
     assert run.get_tags()["schedule_id"] == made.id
     last = made.get_last_pipeline_run()
     assert last is not None and last.id == run.id
+
+
+def test_this_airflow_says_whom_to_tell_of_runs(
+    project: Project, dags: Callable[[], dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = publish(project)
+    Schedule.create(project.workspace, "s", published.id, "e", DAILY)
+    monkeypatch.setenv("AIRFLOW__MLSTEPS__ON_FAILURE_CALLBACK", "json.dumps")
+    for dag in dags().values():
+        assert (dag.on_failure_callback, dag.on_success_callback) == (json.dumps, None)
 
 
 @pytest.mark.parametrize("go_on", [False, None])

@@ -6,10 +6,12 @@ import json
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import quote
 
 import pytest
 
@@ -28,12 +30,25 @@ from mlsteps import (
     StepRun,
 )
 from mlsteps.workspace import Workspace
+from servers.debian import ServerMissing, skip_or_fail
+from servers.postgresql import DATABASE, PASSWORD, USER, postgresql
 
 SUMS = """
 import sys
 from mlsteps import Run
 Run.get_context().log("day", sys.argv[1])
 open(sys.argv[2], "w").write("sum of " + sys.argv[1])
+"""
+
+NOTIFIER = """
+from airflow.sdk import BaseNotifier
+
+class Note(BaseNotifier):
+    def notify(self, context):
+        with open({!r}, "a") as file:
+            print(context["run_id"], file=file)
+
+note = Note()
 """
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(420)]
@@ -66,15 +81,33 @@ def daily(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Sch
 
 
 @pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """PostgreSQL, for what SQLite is not made for: Airflow's scheduler dies where two parts write at once."""
+    with ExitStack() as stack:
+        try:
+            port = stack.enter_context(postgresql())
+        except ServerMissing as missing:
+            skip_or_fail(missing)
+        yield f"postgresql+psycopg2://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{port}/{DATABASE}"
+
+
+@pytest.fixture(scope="module")
 def airflow(
-    home: Path, arrivals: Schedule, daily: Schedule, settings: dict[str, str]
+    home: Path, arrivals: Schedule, daily: Schedule, settings: dict[str, str], database: str
 ) -> Iterator[AirflowInParts]:
     dags = home / "dags"
     dags.mkdir()
     bundles = [
         {"name": "ml", "classpath": "mlsteps.bundles.WorkspaceDagBundle", "kwargs": {"refresh_interval": 3}}
     ]
-    environment = {**settings, "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles)}
+    (home / "plugins").mkdir()
+    (home / "plugins" / "telling.py").write_text(NOTIFIER.format(str(home / "told.txt")))
+    environment = {
+        **settings,
+        "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
+        "AIRFLOW__MLSTEPS__ON_SUCCESS_CALLBACK": "telling.note",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
+    }
     with AirflowInParts(home, dags, environment=environment) as running:
         for dag_id in ("watch.arrivals", "schedule.arrivals", "schedule.daily"):
             running.wait_for_dag(dag_id)
@@ -118,6 +151,9 @@ def test_a_backfill_runs_what_its_dates_change(airflow: AirflowInParts, daily: S
     assert {run["state"] for run in runs_of(airflow, "schedule.daily")} == {"success"}
     assert found["2026-03-04"]["sums"].get_metrics() == {"day": "2026-03-04"}
     assert found["2026-03-04"]["fits"].record.state == "reused"
+
+    told = airflow.home / "told.txt"
+    wait_until(lambda: told.exists() and "2026-03-04" in told.read_text(), 60, "the notifier was not asked")
 
 
 def test_nothing_is_lost_while_parts_of_airflow_are_killed(

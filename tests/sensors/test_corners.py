@@ -348,4 +348,4 @@ def plan(dag: DAG) -> Any:
     from mlsteps.steps.regenerate import Regenerate
     from mlsteps.steps.rendering import render_with
 
-    return Planner(dag, {}, Regenerate(), render_with({}), passed=["reuse"]).plan()
+    return Planner(dag, {}, Regenerate(), render_with({}, {}), passed=["reuse"]).plan()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.bundles.manifest import Entry, read_document
 from mlsteps.bundles.schedule_plan import SchedulePlan
 from mlsteps.bundles.watch_dag import watch_dag
+from mlsteps.compat import conf
 from mlsteps.definitions import parse
 from mlsteps.exceptions import UserErrorException
 from mlsteps.pipeline import Pipeline
@@ -29,6 +30,8 @@ from mlsteps.bundles.dag_file import dag_of
 dag = dag_of(__file__)
 '''
 
+_CALLBACKS = ("on_failure_callback", "on_success_callback")
+
 _ENDS_CODE = r"[`\r\n]"
 
 
@@ -48,6 +51,7 @@ def dag_of(file: str) -> DAG:
         "doc_md": _told(entry),
         "tags": [entry.dag_id.partition(".")[0]],
         "is_paused_upon_creation": not entry.active,
+        **_callbacks(),
     }
     if plan is not None and plan.watch is not None:
         dag = watch_dag(entry.dag_id, workspace, plan, arguments)
@@ -64,6 +68,15 @@ def dag_of(file: str) -> DAG:
         say_of_all_runs(dag, said)
     dag.fileloc = file
     return dag
+
+
+def _callbacks() -> dict[str, Any]:
+    """Whom to tell of runs: this Airflow's configuration says it, and nobody who publishes.
+
+    :raises AirflowConfigException: something in the configuration cannot be imported.
+    """
+    found = {name: conf.getimport("mlsteps", name, fallback="") for name in _CALLBACKS}
+    return {name: callback for name, callback in found.items() if callback}
 
 
 def _preset(pipeline: Pipeline, plan: SchedulePlan) -> dict[str, Any]:
