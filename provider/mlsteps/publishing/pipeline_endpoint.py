@@ -13,12 +13,10 @@ from mlsteps.exceptions import UserErrorException, WorkspaceException
 from mlsteps.publishing.endpoint_view import EndpointView, id_of
 from mlsteps.publishing.published_pipeline import PublishedPipeline
 from mlsteps.records.pipeline_endpoints import (
+    ENDPOINT_NAMES,
     ENDPOINTS,
     EndpointRecord,
     create_endpoint,
-    endpoint_called,
-    give_name_back,
-    take_name,
 )
 from mlsteps.records.published_pipelines import ACTIVE, DISABLED
 from mlsteps.run.journal import utc_now
@@ -48,7 +46,7 @@ class PipelineEndpoint(EndpointView):
         """
         if not is_text(name):
             raise UserErrorException(f"PipelineEndpoint.publish: the name is a text, got {name!r}.")
-        if endpoint_called(workspace.record_store(), name) is not None:
+        if ENDPOINT_NAMES.of(workspace.record_store(), name) is not None:
             raise _taken(workspace, name)
         first = _published(workspace, pipeline, name)
         versions = {"0": first.id}
@@ -67,9 +65,8 @@ class PipelineEndpoint(EndpointView):
         store = workspace.record_store()
         if id is None and name is None:
             raise UserErrorException("PipelineEndpoint.get: give id or name.")
-        found = id if id is not None else endpoint_called(store, str(name))
-        record = ENDPOINTS.read(store, found) if found else None
-        if record is None or (name is not None and record.name != name):
+        record = ENDPOINTS.named(store, ENDPOINT_NAMES, id, name)
+        if record is None:
             there = ", ".join(one.name for one in ENDPOINTS.list(store)) or "none"
             raise WorkspaceException(
                 f"Workspace {workspace.name!r} has no pipeline endpoint {name or id!r}; it has {there}."
@@ -146,11 +143,11 @@ class PipelineEndpoint(EndpointView):
         :raises UserErrorException: another endpoint has the name.
         """
         store, before = self._workspace.record_store(), self._refreshed().name
-        if not is_text(name) or not take_name(store, name, self.id):
+        if not is_text(name) or not ENDPOINT_NAMES.take(store, name, self.id):
             raise _taken(self._workspace, name)
         self._change(lambda record: replace(record, name=name))
         if before != name:
-            give_name_back(store, before, self.id)
+            ENDPOINT_NAMES.give_back(store, before, self.id)
 
     def archive(self) -> None:
         """Disable it, take its DAG away, and let another endpoint have its name."""

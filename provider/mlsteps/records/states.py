@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mlsteps.records.layout import path_part
+from mlsteps.records.names import Names
 from mlsteps.records.store import RecordStore, dump_json, known_fields, read_record, record_of
 from mlsteps.records.versions import newest_path, next_path
 
@@ -57,6 +58,13 @@ class States(Generic[T]):
         """One as it is now, or None."""
         path = newest_path(store, self._folder(id))
         return None if path is None else read_record(store, path, self.version, self._from_json)
+
+    def named(self, store: RecordStore, names: Names, id: str | None, name: str | None) -> T | None:
+        """The one of this id, or of this name, or of both; None if there is none."""
+        owner = None if name is None else names.of(store, name)
+        if id is None:
+            id = owner
+        return None if id is None or (name is not None and id != owner) else self.read(store, id)
 
     def list(self, store: RecordStore) -> list[T]:
         """All of them, the newest first."""
