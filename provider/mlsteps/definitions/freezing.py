@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +58,26 @@ class Freezer:
         if step.frozen_code is not None:
             self._check_there(step.frozen_code)
             return step.frozen_code
-        counted = {}
-        if step.hash_paths:
-            paths = [str(path) for path in step.hash_paths]
-            counted = hash_paths(directory, paths, digest_cache(self._workspace))
         if not step.takes_source:
+            counted = self._counted(directory, step.hash_paths)
             return FrozenCode(hash_paths=counted) if counted else None
-        taken = self._snapshot(directory, step.taken_along())
+        return self.code_in(directory, step.taken_along(), step.hash_paths)
+
+    def code_in(
+        self, directory: Path, only: tuple[str, ...] = (), others: Sequence[Any] | None = None
+    ) -> FrozenCode:
+        """The code in a folder, which is in the workspace afterwards.
+
+        :param only: Patterns of the files that are taken along; none means all.
+        :param others: Further files that count.
+        :raises SnapshotException: it cannot be read.
+        """
+        counted, taken = self._counted(directory, others), self._snapshot(directory, only)
         return FrozenCode(taken.snapshot, taken.number_of_files, taken.bytes, taken.git, counted)
+
+    def _counted(self, directory: Path, others: Sequence[Any] | None) -> Mapping[str, str]:
+        paths = [str(path) for path in others or ()]
+        return hash_paths(directory, paths, digest_cache(self._workspace)) if paths else {}
 
     def _check_there(self, code: FrozenCode) -> None:
         if code.snapshot is not None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from mlsteps.exceptions import SnapshotException
+from mlsteps.launcher.strict_json import Fields
 from mlsteps.reuse.digest_cache import Tree
 from mlsteps.reuse.snapshot import Snapshot, SnapshotEntry, archive_entries, snapshot_digest
 
@@ -28,6 +30,32 @@ class FrozenCode:
     bytes: int = 0
     git: Mapping[str, str | bool] = field(default_factory=dict)
     hash_paths: Mapping[str, str] = field(default_factory=dict)
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "snapshot": self.snapshot,
+            "files": self.number_of_files,
+            "bytes": self.bytes,
+            "git": dict(self.git),
+            "hash_paths": dict(self.hash_paths),
+        }
+
+    @classmethod
+    def of(cls, fields: Fields) -> FrozenCode:
+        """The code that was written.
+
+        :raises UserErrorException: it is something else; the text names the field.
+        """
+        code = cls(
+            fields.optional_text("snapshot"),
+            fields.integer("files"),
+            fields.integer("bytes"),
+            fields.items("git"),
+            fields.mapping("hash_paths"),
+        )
+        fields.finish()
+        return code
 
 
 @dataclass(frozen=True)
