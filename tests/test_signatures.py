@@ -160,6 +160,60 @@ SCHEDULE = {
     "wait_for_provisioning=False, wait_timeout=3600, datastore=None, polling_interval=None, "
     "data_path_parameter_name=None, continue_on_step_failure=None, path_on_datastore=None",
 }
+_PUBLISH_MODULE = (
+    "create_sequencing_ports=True, version=None, is_default=False, {path}=None, hash_paths=None, "
+    "category=None, arguments=None, runconfig=None"
+)
+MODULE = {
+    "__init__": "workspace, module_id, name, description, status, default_version, module_version_list, "
+    "_module_provider=None, _module_version_provider=None",
+    "create": "workspace, name, description, _workflow_provider=None",
+    "deprecate": "",
+    "disable": "",
+    "enable": "",
+    "get": "workspace, module_id=None, name=None, _workflow_provider=None",
+    "get_default": "",
+    "get_default_version": "",
+    "get_versions": "workspace, name, _workflow_provider=None",
+    "module_version_list": "",
+    "publish": "description, execution_type, inputs, outputs, param_defs=None, "
+    + _PUBLISH_MODULE.format(path="content_path"),
+    "publish_python_script": "script_name, description, inputs, outputs, params=None, "
+    + _PUBLISH_MODULE.format(path="source_directory"),
+    "resolve": "version=None",
+    "set_default_version": "version_id",
+    "set_description": "description",
+    "set_name": "name",
+}
+MODULE_VERSION = {
+    "__init__": "workspace, module_entity, version, _module_version_provider",
+    "deprecate": "",
+    "disable": "",
+    "enable": "",
+    "get": "workspace, module_version_id=None",
+    "module": "",
+    "set_description": "description",
+}
+INPUT_PORT_DEF = {
+    "__init__": "name, data_types=None, default_datastore_mode=None, default_path_on_compute=None, "
+    "is_optional=False, default_overwrite=None, default_data_reference_name=None, is_resource=False, "
+    "label=None, additional_transformations=None, **kwargs",
+}
+OUTPUT_PORT_DEF = {
+    "__init__": "name, default_datastore_name=None, default_datastore_mode=None, "
+    "default_path_on_compute=None, is_directory=False, data_type=None, default_overwrite=None, "
+    "training_output=None, label=None",
+}
+PARAM_DEF = {
+    "__init__": "name, default_value=None, is_metadata_param=False, is_optional=False, set_env_var=False, "
+    "calculate_hash=True, env_var_override=None",
+}
+# SDK v1's ``params`` goes by another name here, see test_a_step_takes_every_argument_of_sdk_v1.
+MODULE_STEP = {
+    "__init__": "module=None, version=None, module_version=None, inputs_map=None, outputs_map=None, "
+    "compute_target=None, runconfig=None, runconfig_pipeline_params=None, arguments=None, "
+    "script_params=None, name=None, _workflow_provider=None",
+}
 SCHEDULE_RECURRENCE = {
     "__init__": "frequency, interval, start_time=None, time_zone=None, hours=None, minutes=None, "
     "week_days=None, time_of_day=None",
@@ -276,6 +330,13 @@ EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.PublishedPipeline, PUBLISHED_PIPELINE),
     (mlsteps.PipelineEndpoint, PIPELINE_ENDPOINT),
     (mlsteps.Schedule, SCHEDULE),
+    (mlsteps.Module, MODULE),
+    (mlsteps.ModuleVersion, MODULE_VERSION),
+    (mlsteps.ModuleVersionDescriptor, {"__init__": "version, module_version_id"}),
+    (mlsteps.ModuleStep, MODULE_STEP),
+    (mlsteps.InputPortDef, INPUT_PORT_DEF),
+    (mlsteps.OutputPortDef, OUTPUT_PORT_DEF),
+    (mlsteps.ParamDef, PARAM_DEF),
     (mlsteps.ScheduleRecurrence, SCHEDULE_RECURRENCE),
     (mlsteps.StepSequence, {"__init__": "steps=None"}),
     (mlsteps.RunConfiguration, RUN_CONFIGURATION),

@@ -29,10 +29,17 @@ _PUBLIC = {
     "Environment": "mlsteps.environment",
     "Experiment": "mlsteps.runs",
     "FileDataset": "mlsteps.data.datasets",
+    "InputPortDef": "mlsteps.data",
     "KubernetesCompute": "mlsteps.compute",
     "LocalCompute": "mlsteps.compute",
     "Model": "mlsteps.models",
+    "Module": "mlsteps.modules",
+    "ModuleStep": "mlsteps.steps.module_step",
+    "ModuleVersion": "mlsteps.modules",
+    "ModuleVersionDescriptor": "mlsteps.modules",
     "OutputFileDatasetConfig": "mlsteps.data",
+    "OutputPortDef": "mlsteps.data",
+    "ParamDef": "mlsteps.data",
     "Pipeline": "mlsteps.pipeline",
     "PipelineData": "mlsteps.data",
     "PipelineEndpoint": "mlsteps.publishing",
@@ -75,10 +82,17 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "Environment",
     "Experiment",
     "FileDataset",
+    "InputPortDef",
     "KubernetesCompute",
     "LocalCompute",
     "Model",
+    "Module",
+    "ModuleStep",
+    "ModuleVersion",
+    "ModuleVersionDescriptor",
     "OutputFileDatasetConfig",
+    "OutputPortDef",
+    "ParamDef",
     "Pipeline",
     "PipelineData",
     "PipelineEndpoint",
@@ -121,7 +135,10 @@ if TYPE_CHECKING:
         DataReference,
         DatasetConsumptionConfig,
         Datastore,
+        InputPortDef,
         OutputFileDatasetConfig,
+        OutputPortDef,
+        ParamDef,
         PipelineData,
         PipelineParameter,
         PortDataReference,
@@ -130,6 +147,7 @@ if TYPE_CHECKING:
     from mlsteps.data.datasets import Dataset, FileDataset, TabularDataset
     from mlsteps.environment import CondaDependencies, Environment, RunConfiguration
     from mlsteps.models import Model
+    from mlsteps.modules import Module, ModuleVersion, ModuleVersionDescriptor
     from mlsteps.pipeline import Pipeline
     from mlsteps.publishing import PipelineEndpoint, PublishedPipeline, Schedule
     from mlsteps.recurrence import ScheduleRecurrence, TimeZone
@@ -140,6 +158,7 @@ if TYPE_CHECKING:
     from mlsteps.steps.data_transfer_step import DataTransferStep
     from mlsteps.steps.databricks_step import DatabricksStep
     from mlsteps.steps.lineage import data_asset, output_asset
+    from mlsteps.steps.module_step import ModuleStep
     from mlsteps.workspace import Workspace
 
 

@@ -6,6 +6,7 @@ from mlsteps.data.input_binding import InputPortBinding
 from mlsteps.data.output_config import OutputFileDatasetConfig
 from mlsteps.data.parameter import PipelineParameter
 from mlsteps.data.pipeline_data import OutputPortBinding, PipelineData
+from mlsteps.data.port_defs import InputPortDef, OutputPortDef, ParamDef
 from mlsteps.data.port_reference import PortDataReference, Producer
 from mlsteps.data.reference import DataPath, DataPathComputeBinding, DataReference
 from mlsteps.data.sql.reference import SqlDataReference
@@ -17,8 +18,11 @@ __all__ = [
     "DatasetConsumptionConfig",
     "Datastore",
     "InputPortBinding",
+    "InputPortDef",
     "OutputFileDatasetConfig",
     "OutputPortBinding",
+    "OutputPortDef",
+    "ParamDef",
     "PipelineData",
     "PipelineParameter",
     "PortDataReference",

@@ -11,6 +11,7 @@ from mlsteps.definitions.data_kinds import KINDS as DATA
 from mlsteps.definitions.environment_kinds import KINDS as ENVIRONMENT
 from mlsteps.definitions.freezing import Freezer
 from mlsteps.definitions.kinds import CannotBeWritten
+from mlsteps.definitions.module_kinds import KINDS as MODULES
 from mlsteps.definitions.reader import Reader
 from mlsteps.definitions.steps import read_step, write_code, write_step
 from mlsteps.definitions.writer import Writer
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 _KIND = "pipeline-definition"
-_KINDS = (*DATA, *ENVIRONMENT)
+_KINDS = (*DATA, *ENVIRONMENT, *MODULES)
 
 
 @dataclass(frozen=True)
@@ -69,16 +70,17 @@ class Definition:
         :raises StepDefinitionError: naming a step and the argument that cannot be published.
         :raises SnapshotException: code cannot be read.
         """
-        writer = Writer(workspace, _KINDS, freezer, graph.steps)
+        prepared = [step.prepared(workspace) for step in graph.steps]
+        writer = Writer(workspace, _KINDS, freezer, prepared)
         try:
             datastore = writer.write(default_datastore, "default_datastore")
         except CannotBeWritten as error:
             raise PipelineValidationError(
                 f"Pipeline, argument {error.where!r}: {error.problem}. {error.fix}".rstrip()
             ) from error
-        steps = [write_step(step, writer) for step in graph.steps]
+        steps = [write_step(step, writer) for step in prepared]
         # Only now, so that no code is stored of what cannot be written down.
-        for step, directory, written in zip(graph.steps, source_directories, steps, strict=True):
+        for step, directory, written in zip(prepared, source_directories, steps, strict=True):
             written["code"] = write_code(writer.freezer.code_of(step, directory))
         number = {id(step): position for position, step in enumerate(graph.steps)}
         order = sorted(

@@ -23,6 +23,7 @@ STEP_TYPES: Mapping[str, str] = {
     "PythonScriptStep": "mlsteps.steps.python_script_step",
     "DataTransferStep": "mlsteps.steps.data_transfer_step",
     "DatabricksStep": "mlsteps.steps.databricks_step",
+    "ModuleStep": "mlsteps.steps.module_step",
 }
 """Name of a class -> its module. Only these are ever imported for what a definition says."""
 
@@ -45,7 +46,7 @@ def write_step(step: PipelineStep, writer: Writer) -> dict[str, Any]:
             f"Published pipelines are made of {', '.join(STEP_TYPES)}.",
         )
     arguments = {}
-    for name, value in step.declared_arguments.items():
+    for name, value in step.frozen_arguments().items():
         if name in _NOT_WRITTEN:
             continue
         try:
@@ -65,7 +66,7 @@ def read_step(fields: Fields, reader: Reader) -> PipelineStep:
     arguments = {key: reader.read(value) for key, value in fields.items("arguments").items()}
     code = fields.optional_nested("code")
     fields.finish()
-    frozen = _read_code(code) if code else FrozenCode()
+    frozen = FrozenCode.of(code) if code else FrozenCode()
     with readable(f"The step {name!r} of a definition cannot be made"):
         made: PipelineStep = kind(**arguments, frozen_code=frozen)
     if made.takes_source and (made.frozen_code is None or made.frozen_code.snapshot is None):
@@ -89,24 +90,4 @@ def step_class(name: str) -> Any:
 
 def write_code(code: FrozenCode | None) -> dict[str, Any] | None:
     """A step's code as JSON."""
-    if code is None or code == FrozenCode():
-        return None
-    return {
-        "snapshot": code.snapshot,
-        "files": code.number_of_files,
-        "bytes": code.bytes,
-        "git": dict(code.git),
-        "hash_paths": dict(code.hash_paths),
-    }
-
-
-def _read_code(fields: Fields) -> FrozenCode:
-    code = FrozenCode(
-        fields.optional_text("snapshot"),
-        fields.integer("files"),
-        fields.integer("bytes"),
-        fields.items("git"),
-        fields.mapping("hash_paths"),
-    )
-    fields.finish()
-    return code
+    return None if code is None or code == FrozenCode() else code.to_plain()

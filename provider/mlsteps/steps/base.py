@@ -297,6 +297,11 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
             self.check_source(directory)
 
     @property
+    def source_notes(self) -> Mapping[str, Any]:
+        """What its record says of its code beside the snapshot."""
+        return {}
+
+    @property
     def skips_when_reused(self) -> bool:
         """Whether Airflow shows it as skipped when an earlier result stands for it."""
         return self.on_reuse != SUCCESS
@@ -350,6 +355,24 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
     def run_after_steps(self) -> tuple[PipelineStep, ...]:
         """Steps given to :meth:`run_after` outside of a DAG."""
         return tuple(self._run_after_steps)
+
+    def prepare(self, workspace: Workspace) -> None:
+        """Find out what the step is of that only the workspace knows: when it runs, is planned or published.
+
+        May ask a store. Each call finds out anew.
+
+        :raises StepDefinitionError: it cannot be what was declared.
+        """
+
+    def prepared(self, workspace: Workspace) -> PipelineStep:
+        """A copy of this step that has been prepared."""
+        twin = independent_copy(self)
+        twin.prepare(workspace)
+        return twin
+
+    def frozen_arguments(self) -> Mapping[str, Any]:
+        """What makes a prepared step again as it is now, whatever the workspace says later."""
+        return self.declared_arguments
 
     def declared_again(self, **changes: Any) -> PipelineStep:
         """The same step, made once more: for a DAG of its own."""

@@ -144,6 +144,7 @@ class StepJournal:
             where={**self.record.where, "compute": dict(compute_target.describe())},
             command=bound.job.command,
             source={
+                **step.source_notes,
                 **({} if frozen else {"directory": str(step.source_directory)}),
                 "snapshot": bound.snapshot.digest,
                 "files": bound.snapshot.number_of_files,

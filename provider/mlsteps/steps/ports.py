@@ -79,6 +79,17 @@ class OutputPort:
     reader: Any = None
 
 
+@dataclass(frozen=True)
+class NamedOutput:
+    """Data that a step makes under another port name than the data's own.
+
+    :param name: The port's.
+    """
+
+    name: str
+    data: PipelineData | PipelineOutputDataset | OutputPortBinding
+
+
 def make_inputs(step: str, inputs: object) -> tuple[InputPort, ...]:
     """Ports from what was given as ``inputs``.
 
@@ -178,6 +189,10 @@ def _reference_input(
 
 
 def _output(step: str, value: object) -> OutputPort:
+    if isinstance(value, NamedOutput):
+        variable = f"AZUREML_DATAREFERENCE_{value.name}"
+        made = _output(step, value.data)
+        return replace(made, name=value.name, token=f"${variable}", variable=variable)
     if isinstance(value, OutputPortBinding):
         value = value.data
     as_dataset = getattr(value, "registration", None), getattr(value, "reader", None)

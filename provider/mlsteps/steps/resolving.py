@@ -77,6 +77,7 @@ def resolve(
     :raises DataNotFoundException: an input does not exist.
     :raises StepDefinitionError: a value cannot be used; the text names step and argument.
     """
+    step.prepare(workspace)
     parameters = {p.name: run_parameters.get(p.name, p.form_default) for p in step.pipeline_parameters}
     values = {parameter_token(p): as_text(parameters[p.name]) for p in step.pipeline_parameters}
     for name, value in step.script_params.items():
