@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk import DAG
 
 from mlsteps import (
     InputPortDef,
@@ -357,3 +358,18 @@ def test_a_published_pipeline_keeps_its_version(project: Project, airflow_db: Pa
 def test_what_cannot_be_resolved_cannot_be_published(project: Project) -> None:
     with pytest.raises(StepDefinitionError, match="Step 'none', argument 'module': the workspace has no"):
         Pipeline(project.workspace, [ModuleStep("none")]).publish("p")
+
+
+def test_a_module_is_mapped_over_a_list(project: Project, airflow_db: Path) -> None:
+    scaling(project)
+    number, _ = making(project)
+    given = {"inputs_map": {"raw": number}, "outputs_map": {"scaled": PipelineData("out")}}
+    with DAG("mapped", schedule=None) as dag:
+        project.step("make", MAKE, outputs=[number], arguments=[number])
+        ModuleStep.partial(module="scale", name="scale", **given).expand(
+            script_params=[{"by": "2"}, {"by": "3"}]
+        )
+    assert edges(dag) == {("make", "scale")}
+    run = project.run(dag)
+    found = [project.output(project.record(run, "scale", n), "scaled").read_text() for n in (0, 1)]
+    assert found == ["42.0 m", "63.0 m"]

@@ -396,6 +396,11 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         return twin
 
     @classmethod
+    def data_given(cls, name: str, given: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The inputs and outputs among the arguments of a call."""
+        return given.get("inputs"), given.get("outputs")
+
+    @classmethod
     def partial(cls, *args: Any, **kwargs: Any) -> OperatorPartial:
         """One task for each element of a list: ``PythonScriptStep.partial(...).expand(arguments=[...])``.
 
@@ -407,7 +412,8 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         given = by_keyword(cls, args, kwargs)
         name = checked_name(given.get("name") or given.get("script_name") or given.get("task_id"))
         dag = given.get("dag") or current_dag()
-        inputs = make_inputs(name, given.get("inputs"))
+        listed = cls.data_given(name, given)
+        inputs = make_inputs(name, listed[0])
         made = links.made_before(inputs, dag)
         for port in inputs:
             if port.step_data is not None and port.name not in made:
@@ -427,7 +433,7 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
             pool = pool_for(target, named, lambda: which_workspace(given.get("workspace"), beside))
             given.update({"pool": pool} if pool else {})
         partial = super().partial(**{**given, "name": name, "upstream_outputs": made})
-        return with_lineage(partial, inputs, make_outputs(name, given.get("outputs")))
+        return with_lineage(partial, inputs, make_outputs(name, listed[1]))
 
     def resolve_template_files(self) -> None:
         """Called by Airflow when a DAG is complete, which is when a missing maker of an input can be known.

@@ -140,6 +140,12 @@ class ModuleStep(PipelineStep):
         if known is not None:  # then what is wrong can be said already
             self._wiring.check(known, self.script_params)
 
+    @classmethod
+    def data_given(cls, name: str, given: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The inputs and outputs among the arguments of a call."""
+        inputs = wired_inputs(name, given.get("inputs_map"))
+        return list(inputs.values()), list(wired_outputs(name, given.get("outputs_map")).values())
+
     def prepare(self, workspace: Workspace) -> None:
         """Become a step that runs the version which is meant now.
 
