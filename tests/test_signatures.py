@@ -118,6 +118,7 @@ PIPELINE = {
     "publish": "name=None, description=None, version=None, continue_on_step_failure=None",
 }
 PIPELINE_RUN = {
+    "save": "path=None",
     "publish_pipeline": "name, description, version, continue_on_step_failure=None, **kwargs",
 }
 PUBLISHED_PIPELINE = {

@@ -15,7 +15,7 @@ SCALE = """
     import os, sys
     from pathlib import Path
     raw, out, by = sys.argv[1:]
-    number = float(Path(raw).read_text()) if raw else 1.0
+    number = float(Path(raw).read_text().split()[0]) if raw else 1.0
     Path(out).write_text(f"{number * float(by)} {os.environ['AML_PARAMETER_unit']}")
 """
 

@@ -155,7 +155,8 @@ def test_a_whole_file(files: Project) -> None:
         ("pipeline: {parameters: {p: {type: text}}}", "'p': the type 'text' is none of"),
         ("pipeline: {parameters: {p: {type: string}}}", "'p': 'default' is missing"),
         ("pipeline: {parameters: {p: {type: int, default: x}}}", "'p': the default 'x' is no int"),
-        ("pipeline: {steps: {S: {type: ModuleStep}}}", "'S': the type 'ModuleStep' is none of Python"),
+        ("pipeline: {steps: {S: {type: AdlaStep}}}", "'S': the type 'AdlaStep' is none of Python"),
+        ("pipeline: {steps: {S: {type: ModuleStep}}}", "'S': either 'name' or 'id' says which module"),
         ("pipeline: {steps: {S: {type: PythonScriptStep}}}", "'S': 'script_name' is missing"),
         (
             "pipeline: {steps: {S: {type: PythonScriptStep, script_name: a.py, source: x}}}",

@@ -1,7 +1,7 @@
 """Published pipelines, endpoints and schedules: pipelines in a workspace's registry, frozen."""
 
 from mlsteps.publishing.pipeline_endpoint import PipelineEndpoint
-from mlsteps.publishing.publish import graph_of_run, publish, publish_run
+from mlsteps.publishing.publish import graph_of_run, publish, publish_run, save_run
 from mlsteps.publishing.published_pipeline import PublishedPipeline, newest_called
 from mlsteps.publishing.schedule import Schedule
 from mlsteps.publishing.versions import PipelineIdVersion, PipelineVersion
@@ -16,4 +16,5 @@ __all__ = [
     "newest_called",
     "publish",
     "publish_run",
+    "save_run",
 ]

@@ -95,6 +95,13 @@ def definition_of_run(workspace: Workspace, dag_id: str, run_id: str) -> Definit
     return parse(text)
 
 
+def save_run(workspace: Workspace, dag_id: str, run_id: str, name: str, path: str | None) -> str:
+    """Write the pipeline that a run ran as a YAML file; see ``PipelineRun.save``."""
+    from mlsteps.publishing.v1_yaml import save_yaml
+
+    return save_yaml(pipeline_of(workspace, definition_of_run(workspace, dag_id, run_id)), name, path)
+
+
 def graph_of_run(workspace: Workspace, dag_id: str, run_id: str) -> Graph:
     """The steps that a run ran, and their order; see ``PipelineRun.get_graph``."""
     return pipeline_of(workspace, definition_of_run(workspace, dag_id, run_id)).graph

@@ -279,7 +279,9 @@ class PublishedPipeline:
         """
         from mlsteps.publishing.v1_yaml import save_yaml
 
-        return save_yaml(self, path)
+        pipeline = self.pipeline()
+        pipeline.description = self._description
+        return save_yaml(pipeline, self._name, path)
 
 
 def newest_called(workspace: Workspace, name: str) -> PublishedPipeline | None:

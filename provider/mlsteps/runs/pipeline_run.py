@@ -214,6 +214,17 @@ class PipelineRun:
         graph_of_run: Callable[..., Graph] = import_module(_PUBLISHING).graph_of_run
         return graph_of_run(self.experiment.workspace, self._dag_id, self.id)
 
+    def save(self, path: str | None = None) -> str:
+        """Write the pipeline that it ran as a YAML file; see ``PublishedPipeline.save``.
+
+        :param path: The file, or a folder for ``<experiment>.yml``; default: the working directory.
+        :returns: The file's path.
+        :raises UserErrorException: it is of no pipeline that was submitted or published, or something in that
+            has no place in the format; the text says what.
+        """
+        save_run: Callable[..., str] = import_module(_PUBLISHING).save_run
+        return save_run(self.experiment.workspace, self._dag_id, self.id, self.experiment.name, path)
+
     def publish_pipeline(
         self,
         name: str,

@@ -18,6 +18,7 @@ from mlsteps.publishing.v1_yaml.node import Node
 from mlsteps.steps import PythonScriptStep
 from mlsteps.steps.data_transfer_step import DataTransferStep
 from mlsteps.steps.databricks_step import DatabricksStep
+from mlsteps.steps.module_step import ModuleStep
 
 if TYPE_CHECKING:
     from mlsteps.publishing.v1_yaml.reading import Names
@@ -137,12 +138,16 @@ def _runconfig(node: StepNode, names: Names) -> RunConfiguration | None:
     return RunConfiguration.load(names.path(path)) if path else None
 
 
-def _python_script_step(name: str, node: StepNode, names: Names) -> Any:
-    values = _Values(node, names)
+def _runconfig_parameters(node: StepNode, names: Names) -> dict[str, Any]:
     sets = {}
     for key, part in node.nodes("runconfig_parameters"):
         sets[key] = names.find(part.needed("source"), part)
         part.done()
+    return sets
+
+
+def _python_script_step(name: str, node: StepNode, names: Names) -> Any:
+    values = _Values(node, names)
     return PythonScriptStep(
         node.needed("script_name"),
         **_common(name, node, names),
@@ -152,7 +157,27 @@ def _python_script_step(name: str, node: StepNode, names: Names) -> Any:
         outputs=list(values.outputs.values()),
         script_params=values.parameters,
         runconfig=_runconfig(node, names),
-        runconfig_pipeline_params=sets,
+        runconfig_pipeline_params=_runconfig_parameters(node, names),
+    )
+
+
+def _module_step(name: str, node: StepNode, names: Names) -> Any:
+    values = _Values(node, names)
+    called, id, version = node.text("name"), node.text("id"), node.take("version")
+    if (called is None) == (id is None):
+        node.refuse("either 'name' or 'id' says which module it runs")
+    arguments = node.listed("arguments")
+    common = {**_common(name, node, names), "name": name}  # the other name is the module's
+    return ModuleStep(
+        called or id,
+        None if version is None else str(version),
+        **common,
+        inputs_map=values.inputs,
+        outputs_map=values.outputs,
+        arguments=None if arguments is None else [values.argument(one) for one in arguments],
+        script_params=values.parameters,
+        runconfig=_runconfig(node, names),
+        runconfig_pipeline_params=_runconfig_parameters(node, names),
     )
 
 
@@ -213,5 +238,6 @@ STEPS: Mapping[str, Callable[[str, StepNode, Names], Any]] = {
     "PythonScriptStep": _python_script_step,
     "DataTransferStep": _data_transfer_step,
     "DatabricksStep": _databricks_step,
+    "ModuleStep": _module_step,
 }
 """A type of step -> what makes one of its settings."""

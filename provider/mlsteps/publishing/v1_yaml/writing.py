@@ -22,18 +22,22 @@ from mlsteps.publishing.v1_yaml.written_steps import StepWriter
 from mlsteps.steps.frozen import code_of
 
 if TYPE_CHECKING:
-    from mlsteps.publishing.published_pipeline import PublishedPipeline
+    from mlsteps.pipeline import Pipeline
 
 _TYPES = {bool: "bool", int: "int", float: "float", str: "string"}
 
 
-def save_yaml(published: PublishedPipeline, path: str | os.PathLike[str] | None) -> str:
-    """Write a file, and a folder beside it; see ``PublishedPipeline.save``."""
+def save_yaml(pipeline: Pipeline, name: str, path: str | os.PathLike[str] | None) -> str:
+    """Write a file, and a folder beside it; see ``PublishedPipeline.save``.
+
+    :param pipeline: Made from a definition, so that its code is in the workspace.
+    :param name: What it is called.
+    """
     import yaml
 
     target = Path(path) if path is not None else Path.cwd()
-    file = target / f"{published.name}.yml" if target.is_dir() else target
-    content = YamlWriter(published, file.with_name(f"{file.stem}_files")).content()
+    file = target / f"{name}.yml" if target.is_dir() else target
+    content = YamlWriter(pipeline, name, file.with_name(f"{file.stem}_files")).content()
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     return str(file)
@@ -45,9 +49,9 @@ class YamlWriter:
     :param beside: The folder for code and run configurations; made if there is any.
     """
 
-    def __init__(self, published: PublishedPipeline, beside: Path) -> None:
-        self._published = published
-        self._pipeline = published.pipeline()
+    def __init__(self, pipeline: Pipeline, name: str, beside: Path) -> None:
+        self._pipeline = pipeline
+        self._name = name
         self._beside = beside
         self._references: dict[str, tuple[Any, dict[str, Any]]] = {}
         self._destinations: dict[int, str] = {}
@@ -70,7 +74,7 @@ class YamlWriter:
             key = step.name if step.name not in steps else f"{step.name} {len(steps)}"
             steps[key] = StepWriter(self, step).content()
         content = {
-            "description": self._published.description or self._published.name,
+            "description": self._pipeline.description or self._name,
             "parameters": {name: self._parameter(one) for name, one in self._pipeline.parameters.items()},
             "data_references": {name: settings for name, (_, settings) in self._references.items()},
             "steps": steps,
@@ -80,7 +84,7 @@ class YamlWriter:
     def refuse(self, step: str, argument: str, problem: str) -> Any:
         """Raise ``PipelineValidationError``."""
         raise PipelineValidationError(
-            f"{self._published.name!r} cannot be saved as SDK v1's YAML. Step {step!r}, argument "
+            f"{self._name!r} cannot be saved as SDK v1's YAML. Step {step!r}, argument "
             f"{argument!r}: {problem}."
         )
 
@@ -144,7 +148,7 @@ class YamlWriter:
         kind = _TYPES.get(type(default))
         if kind is None:
             raise PipelineValidationError(
-                f"{self._published.name!r} cannot be saved as SDK v1's YAML: the default of parameter "
+                f"{self._name!r} cannot be saved as SDK v1's YAML: the default of parameter "
                 f"{parameter.name!r} is a dataset."
             )
         return {"type": kind, "default": default}
@@ -156,7 +160,7 @@ class YamlWriter:
             return None
         folder = self._beside / frozen.snapshot.rpartition(":")[2][:12]
         if not folder.is_dir():
-            extract(code_of(step, self._published.workspace).archive(), folder)
+            extract(code_of(step, self._pipeline.workspace).archive(), folder)
         return f"{self._beside.name}/{folder.name}"
 
     def runconfig(self, name: str, runconfig: Any) -> str:

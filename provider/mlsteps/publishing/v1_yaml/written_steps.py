@@ -19,8 +19,11 @@ from mlsteps.steps.data_transfer_step import OUTPUT
 from mlsteps.steps.ports import is_parameter_tuple
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mlsteps.publishing.v1_yaml.writing import YamlWriter
     from mlsteps.steps import PipelineStep
+    from mlsteps.steps.module_content import ModuleContent
 
 # Arguments that stand in the file as they are.
 _PLAIN = {
@@ -51,8 +54,11 @@ class StepWriter:
         :raises PipelineValidationError: something has no place in the format.
         """
         written: dict[str, Any] = {"type": self._step.step_type, "name": self._step.name}
-        for name in ("inputs", "outputs"):  # arguments are written in their words
-            written[name] = getattr(self, f"_{name}_of")(self._given.pop(name, []))
+        inputs, outputs = self._given.pop("inputs", ()), self._given.pop("outputs", ())
+        mapped = self._given.pop("inputs_map", {}), self._given.pop("outputs_map", {})
+        # First, as arguments are written in their words.
+        written["inputs"] = self._inputs_of([*inputs, *mapped[0].values()])
+        written["outputs"] = self._outputs_of([*((None, value) for value in outputs), *mapped[1].items()])
         for name, value in self._given.items():
             if name in _LEFT_OUT:
                 continue
@@ -66,9 +72,8 @@ class StepWriter:
         if self._step.own_data:
             data: Any = self._step.own_data[0]
             written["outputs"] = {OUTPUT: {"destination": self._pipeline.destination(data)}}
-        code = self._pipeline.code(self._step)
-        if code is not None:
-            written["source_directory"] = code
+        if "module_version" not in self._given:
+            written["source_directory"] = self._pipeline.code(self._step)
         return {key: value for key, value in written.items() if value not in (None, {}, [])}
 
     def _refuse(self, argument: str, problem: str) -> Any:
@@ -103,15 +108,15 @@ class StepWriter:
             settings["path_on_compute"] = port.path_on_compute
         return settings
 
-    def _outputs_of(self, outputs: Any) -> dict[str, Any]:
+    def _outputs_of(self, outputs: Sequence[tuple[str | None, Any]]) -> dict[str, Any]:
         written = {}
-        for value in outputs:
+        for named, value in outputs:
             data = value.data if isinstance(value, (OutputPortBinding, PipelineOutputDataset)) else value
             if not isinstance(data, PipelineData):
                 self._refuse("outputs", f"the format has no place for {value!r}")
             if isinstance(value, PipelineOutputDataset) and (value.reader or value.registration):
                 self._refuse("outputs", f"the format does not say how {data.name!r} is read or registered")
-            port = data.output_name
+            port = named or data.output_name
             self._outputs.append((port, value))
             settings = {
                 "destination": self._pipeline.destination(data),
@@ -125,6 +130,9 @@ class StepWriter:
         return written
 
     # Arguments that stand there in other words
+
+    def _write_module_version(self, value: ModuleContent) -> dict[str, Any]:
+        return {"name": value.name, "version": value.version}
 
     def _write_script_params(self, value: Any) -> dict[str, Any]:
         return {"parameters": {key: _value(part) for key, part in value.items()}}
