@@ -118,6 +118,7 @@ PIPELINE = {
     "publish": "name=None, description=None, version=None, continue_on_step_failure=None",
 }
 PIPELINE_RUN = {
+    "get_pipeline_runs": "workspace, pipeline_id, _service_endpoint=None",
     "save": "path=None",
     "publish_pipeline": "name, description, version, continue_on_step_failure=None, **kwargs",
 }
@@ -165,6 +166,24 @@ _PUBLISH_MODULE = (
     "create_sequencing_ports=True, version=None, is_default=False, {path}=None, hash_paths=None, "
     "category=None, arguments=None, runconfig=None"
 )
+PIPELINE_DRAFT = {
+    "__init__": "workspace, id, name=None, description=None, experiment_name=None, tags=None, "
+    "properties=None, graph_draft_id=None, parent_pipeline_id=None, parent_pipeline_run_id=None, "
+    "parent_step_run_ids=None, parent_pipeline_draft_id=None, last_submitted_pipeline_run_id=None, "
+    "_pipeline_draft_provider=None",
+    "create": "workspace, pipeline, name=None, description=None, experiment_name=None, "
+    "pipeline_parameters=None, continue_on_step_failure=None, tags=None, properties=None, "
+    "_workflow_provider=None, _service_endpoint=None",
+    "delete": "_workflow_provider=None",
+    "get": "workspace, id, _workflow_provider=None, _service_endpoint=None",
+    "get_graph": "_workflow_provider=None",
+    "list": "workspace, tags=None, _workflow_provider=None",
+    "publish": "_workflow_provider=None",
+    "save": "path=None, _workflow_provider=None",
+    "submit_run": "_workflow_provider=None",
+    "update": "pipeline=None, name=None, description=None, experiment_name=None, tags=None, "
+    "pipeline_parameters=None, continue_on_step_failure=None, _workflow_provider=None",
+}
 MODULE = {
     "__init__": "workspace, module_id, name, description, status, default_version, module_version_list, "
     "_module_provider=None, _module_version_provider=None",
@@ -331,6 +350,7 @@ EXPECTED: list[tuple[type, dict[str, str]]] = [
     (mlsteps.PublishedPipeline, PUBLISHED_PIPELINE),
     (mlsteps.PipelineEndpoint, PIPELINE_ENDPOINT),
     (mlsteps.Schedule, SCHEDULE),
+    (mlsteps.PipelineDraft, PIPELINE_DRAFT),
     (mlsteps.Module, MODULE),
     (mlsteps.ModuleVersion, MODULE_VERSION),
     (mlsteps.ModuleVersionDescriptor, {"__init__": "version, module_version_id"}),

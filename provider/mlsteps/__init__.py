@@ -42,6 +42,7 @@ _PUBLIC = {
     "ParamDef": "mlsteps.data",
     "Pipeline": "mlsteps.pipeline",
     "PipelineData": "mlsteps.data",
+    "PipelineDraft": "mlsteps.publishing",
     "PipelineEndpoint": "mlsteps.publishing",
     "PipelineParameter": "mlsteps.data",
     "PipelineRun": "mlsteps.runs",
@@ -95,6 +96,7 @@ __all__ = [  # literal, because type checkers read it; a test holds it against _
     "ParamDef",
     "Pipeline",
     "PipelineData",
+    "PipelineDraft",
     "PipelineEndpoint",
     "PipelineParameter",
     "PipelineRun",
@@ -149,7 +151,7 @@ if TYPE_CHECKING:
     from mlsteps.models import Model
     from mlsteps.modules import Module, ModuleVersion, ModuleVersionDescriptor
     from mlsteps.pipeline import Pipeline
-    from mlsteps.publishing import PipelineEndpoint, PublishedPipeline, Schedule
+    from mlsteps.publishing import PipelineDraft, PipelineEndpoint, PublishedPipeline, Schedule
     from mlsteps.recurrence import ScheduleRecurrence, TimeZone
     from mlsteps.run import Run
     from mlsteps.runs import Experiment, PipelineRun, StepRun

@@ -1,28 +1,19 @@
-"""A project whose scripts are published as modules."""
+"""A script that is published as a module."""
 
 from __future__ import annotations
 
 import textwrap
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from mlsteps import InputPortDef, Module, ModuleVersion, OutputPortDef, PipelineParameter
 from steps.project import Project
 
 SCALE = """
     import os, sys
-    from pathlib import Path
-    raw, out, by = sys.argv[1:]
+        raw, out, by = sys.argv[1:]
     number = float(Path(raw).read_text().split()[0]) if raw else 1.0
     Path(out).write_text(f"{number * float(by)} {os.environ['AML_PARAMETER_unit']}")
 """
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    return Project(tmp_path, monkeypatch)
 
 
 def scaling(project: Project, text: str = SCALE, module: Module | None = None, **given: Any) -> ModuleVersion:

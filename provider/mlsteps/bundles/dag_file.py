@@ -13,8 +13,9 @@ from mlsteps.compat import conf
 from mlsteps.definitions import parse
 from mlsteps.exceptions import UserErrorException
 from mlsteps.pipeline import Pipeline
-from mlsteps.publishing.dag_ids import PUBLICATION, told_publication
+from mlsteps.publishing.dag_ids import told_publication
 from mlsteps.publishing.schedule_view import SCHEDULE_TAG
+from mlsteps.runs.dag_ids import PUBLICATION
 from mlsteps.steps.form import preset_field
 from mlsteps.steps.submitted import Submission, say_of_all_runs
 from mlsteps.workspace import Workspace

@@ -9,9 +9,6 @@ from urllib.parse import quote
 from mlsteps.compat import conf
 from mlsteps.runs.dag_ids import WATCH
 
-# The property of a run that says which publication it is of; SDK v1's name.
-PUBLICATION = "PipelineId"
-
 # Where Airflow's API server has our part.
 URL_PREFIX = "/mlsteps"
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import UserErrorException
 from mlsteps.publishing.dag_ids import dag_id_of, submit_url
+from mlsteps.publishing.named import Named
 from mlsteps.publishing.published_pipeline import PublishedPipeline
 from mlsteps.publishing.versions import PipelineIdVersion, PipelineVersion
 from mlsteps.records.pipeline_endpoints import ENDPOINTS, EndpointRecord
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from mlsteps.workspace import Workspace
 
 
-class EndpointView:
+class EndpointView(Named[EndpointRecord]):
     """The reading half of a :class:`~mlsteps.PipelineEndpoint`."""
 
     def __init__(
@@ -48,21 +49,6 @@ class EndpointView:
         )
 
     # What it is
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self._record.id
-
-    @property
-    def name(self) -> str:
-        """Its name, which no other endpoint has."""
-        return self._record.name
-
-    @property
-    def description(self) -> str:
-        """What was said of it."""
-        return self._record.description
 
     @property
     def status(self) -> str:

@@ -8,12 +8,12 @@ from uuid import uuid4
 from mlsteps.data.names import is_text
 from mlsteps.definitions import Definition, Freezer, parse
 from mlsteps.exceptions import UserErrorException
-from mlsteps.publishing.dag_ids import PUBLICATION
 from mlsteps.publishing.published_pipeline import PublishedPipeline, pipeline_of
 from mlsteps.records import read_run
 from mlsteps.records.published_pipelines import PublishedRecord, keep_published
 from mlsteps.records.run_definitions import read_run_definition
 from mlsteps.run.journal import utc_now
+from mlsteps.runs.dag_ids import PUBLICATION
 
 if TYPE_CHECKING:
     from mlsteps.graph import Graph
@@ -66,11 +66,20 @@ def publish_run(
     """
     if kwargs:
         raise UserErrorException(f"publish_pipeline got an unknown argument {sorted(kwargs)[0]!r}.")
-    definition = definition_of_run(workspace, dag_id, run_id)
-    freezer = Freezer(workspace)
-    for step in definition.parts(workspace)[0]:
-        freezer.code_of(step, step.source_directory)  # it may have been cleared away with other runs
+    definition = definition_with_code(workspace, dag_id, run_id)
     return publish(workspace, definition, name, description, version, continue_on_step_failure)
+
+
+def definition_with_code(workspace: Workspace, dag_id: str, run_id: str) -> Definition:
+    """What a run ran, if its code is still there: it may have been cleared away with other runs.
+
+    :raises UserErrorException: nothing was kept of the pipeline; the text says why.
+    :raises SnapshotException: the code of a step is gone.
+    """
+    definition, freezer = definition_of_run(workspace, dag_id, run_id), Freezer(workspace)
+    for step in definition.parts(workspace)[0]:
+        freezer.code_of(step, step.source_directory)
+    return definition
 
 
 def definition_of_run(workspace: Workspace, dag_id: str, run_id: str) -> Definition:

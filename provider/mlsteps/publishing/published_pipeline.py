@@ -22,7 +22,7 @@ from mlsteps.records.published_pipelines import (
     status_of,
 )
 from mlsteps.runs import Experiment
-from mlsteps.runs.dag_ids import PUBLISHED
+from mlsteps.runs.dag_ids import PUBLICATION, PUBLISHED
 
 if TYPE_CHECKING:
     from mlsteps.graph import Graph
@@ -268,6 +268,7 @@ class PublishedPipeline:
             request,
             parameters=pipeline.read_parameters(request.parameters),
             continue_on_step_failure=self._continue_on_step_failure if go_on is None else go_on,
+            properties={PUBLICATION: self._id},
         )
 
     def save(self, path: str | None = None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import WorkspaceException
+from mlsteps.publishing.named import Named
 from mlsteps.records import list_runs
 from mlsteps.records.schedules import SCHEDULES, ScheduleRecord
 from mlsteps.recurrence import ScheduleRecurrence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 SCHEDULE_TAG = "schedule_id"
 
 
-class ScheduleView:
+class ScheduleView(Named[ScheduleRecord]):
     """The reading half of a :class:`~mlsteps.Schedule`. What it is, is read from the workspace by its id."""
 
     def __init__(
@@ -50,21 +51,6 @@ class ScheduleView:
 
     def __repr__(self) -> str:
         return f"Schedule(name={self.name!r}, id={self.id!r}, status={self.status!r})"
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self._record.id
-
-    @property
-    def name(self) -> str:
-        """Its name, which others may have as well."""
-        return self._record.name
-
-    @property
-    def description(self) -> str:
-        """What was said of it."""
-        return self._record.description
 
     @property
     def status(self) -> str:

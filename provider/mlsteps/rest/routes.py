@@ -10,12 +10,13 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.security import HTTPBearer
 
 from mlsteps.compat import conf
-from mlsteps.publishing.dag_ids import PUBLICATION, publication_told
+from mlsteps.publishing.dag_ids import publication_told
 from mlsteps.rest.airflow_api import AIRFLOW_APP, AirflowApi
 from mlsteps.rest.answers import entity_of
 from mlsteps.rest.bodies import ErrorAnswer, PipelineRunEntity, PipelineSubmission
 from mlsteps.rest.errors import RestError
 from mlsteps.rest.values import values_of
+from mlsteps.runs.dag_ids import PUBLICATION
 from mlsteps.steps.submitted import PARENT, Submission
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+# The property of a run that says which publication it is of; SDK v1's name.
+PUBLICATION = "PipelineId"
+
 # What a workspace's own DAGs begin with, so that none of them is the id of a DAG in somebody's file.
 PUBLISHED, ENDPOINT, SCHEDULE, WATCH = "published", "endpoint", "schedule", "watch"
 _PREFIXES = tuple(f"{kind}." for kind in (PUBLISHED, ENDPOINT, SCHEDULE, WATCH))

@@ -24,6 +24,7 @@ class RunRequest:
         is submitted says, and else not.
     :param regenerate_outputs: Run every step, whatever could be reused.
     :param parent_run_id: The run that it is part of, for whoever asks for its properties.
+    :param properties: Set on the run.
     """
 
     experiment: Experiment
@@ -32,6 +33,7 @@ class RunRequest:
     continue_on_step_failure: bool | None = None
     regenerate_outputs: bool = False
     parent_run_id: str | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -20,7 +20,7 @@ from mlsteps.records import (
     run_state,
 )
 from mlsteps.run.metrics import aggregate
-from mlsteps.runs.dag_ids import dag_id_from_name, is_read_from_workspace
+from mlsteps.runs.dag_ids import PUBLICATION, dag_id_from_name, is_read_from_workspace
 from mlsteps.runs.following import Follower
 from mlsteps.runs.status import STATUS
 from mlsteps.runs.step_run import StepRun, picked
@@ -63,6 +63,19 @@ class PipelineRun:
             if record.run_id == run_id:
                 return PipelineRun(Experiment(workspace, record.experiment), run_id, _dag_id=record.dag_id)
         raise WorkspaceException(f"Workspace {workspace.name!r} has no run {run_id!r}.")
+
+    @staticmethod
+    def get_pipeline_runs(
+        workspace: Workspace, pipeline_id: str, _service_endpoint: str | None = None
+    ) -> list[PipelineRun]:
+        """The runs of a published pipeline that have begun, the newest first."""
+        from mlsteps.runs.experiment import Experiment
+
+        return [
+            PipelineRun(Experiment(workspace, record.experiment), record.run_id, _dag_id=record.dag_id)
+            for record in list_runs(workspace.record_store())
+            if record.properties.get(PUBLICATION) == pipeline_id
+        ]
 
     @property
     def record(self) -> RunRecord:

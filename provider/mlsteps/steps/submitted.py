@@ -82,10 +82,11 @@ def conf_of(request: RunRequest) -> dict[str, Any]:
     :param request: With parameters that were checked.
     """
     regenerate = {REGENERATE: "all"} if request.regenerate_outputs else {}
+    parent = {PARENT: request.parent_run_id} if request.parent_run_id else {}
     submission = Submission(
         experiment=request.experiment.name,
         tags=request.tags,
-        properties={PARENT: request.parent_run_id} if request.parent_run_id else {},
+        properties={**request.properties, **parent},
         continue_on_step_failure=bool(request.continue_on_step_failure),
     )
     return {**request.parameters, **regenerate, **submission.conf()}
