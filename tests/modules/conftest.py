@@ -10,7 +10,8 @@ from steps.project import Project
 
 SCALE = """
     import os, sys
-        raw, out, by = sys.argv[1:]
+    from pathlib import Path
+    raw, out, by = sys.argv[1:]
     number = float(Path(raw).read_text().split()[0]) if raw else 1.0
     Path(out).write_text(f"{number * float(by)} {os.environ['AML_PARAMETER_unit']}")
 """

@@ -373,3 +373,34 @@ def test_a_module_is_mapped_over_a_list(project: Project, airflow_db: Path) -> N
     run = project.run(dag)
     found = [project.output(project.record(run, "scale", n), "scaled").read_text() for n in (0, 1)]
     assert found == ["42.0 m", "63.0 m"]
+
+
+def test_templates_are_those_of_the_dag_file_and_never_the_modules(
+    project: Project, airflow_db: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_FACTOR", "5")
+    text = "import sys; from pathlib import Path; Path(sys.argv[1]).write_text(sys.argv[2])"
+    scaled = OutputPortDef("scaled")
+    scaling(project, text, inputs=[], outputs=[scaled], arguments=[scaled, "{{ var.value.factor }}"])
+    own = ModuleStep("scale", name="own", arguments=["{{ var.value.factor }}"])
+    dag = Pipeline(project.workspace, [ModuleStep("scale"), own]).to_dag("templates")
+    for _ in range(2):  # what a step was prepared to be says nothing of who has written its arguments
+        run = project.run(dag, regenerate_outputs="all")
+        found = project.output(project.record(run, "scale"), "scaled").read_text()
+        assert found == "{{ var.value.factor }}"
+        assert project.record(run, "own").command[-1] == "5"
+    published = Pipeline(project.workspace, [own]).publish("p")
+    assert published.submit(project.workspace, "exp").get_status() == "Failed"
+
+
+def test_a_try_goes_on_as_the_version_that_it_began_as(project: Project) -> None:
+    """Its job goes on meanwhile, without a worker, whatever becomes of the version."""
+    version = scaling(project)
+    step: Any = ModuleStep("scale", inputs_map={"raw": PipelineData("d")})
+    began = step.prepared(project.workspace)
+    scaling(project, module=version.module(), version="2")
+    version.disable()
+    step.go_on_as(began.source_notes)
+    assert step.prepared(project.workspace).content == began.content
+    step.go_on_as({})
+    assert step.prepared(project.workspace).content.version == "2"

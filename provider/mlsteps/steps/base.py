@@ -297,6 +297,11 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
             self.check_source(directory)
 
     @property
+    def is_published(self) -> bool:
+        """Whether it is of a published pipeline, which somebody else may have written."""
+        return self.frozen_code is not None
+
+    @property
     def source_notes(self) -> Mapping[str, Any]:
         """What its record says of its code beside the snapshot."""
         return {}
@@ -362,6 +367,12 @@ class PipelineStep(LineageOfStep, metaclass=StepMeta):
         May ask a store. Each call finds out anew.
 
         :raises StepDefinitionError: it cannot be what was declared.
+        """
+
+    def go_on_as(self, source: Mapping[str, Any]) -> None:
+        """Be prepared as the first part of this try was, whose job goes on.
+
+        :param source: What the record says of the code.
         """
 
     def prepared(self, workspace: Workspace) -> PipelineStep:

@@ -57,6 +57,8 @@ def run_step(
     ):
         raise_if_canceled(attempt)
         raise_if_skipped_before(step, context)
+        if suspended is not None:
+            step.go_on_as(journal.record.source)
         resolved = resolve(step, attempt.workspace, attempt.parameters)
         compute_target = step.resolve_compute_target(attempt.workspace, resolved.values)
         keyed = KeyMaker().key_of(resolved)

@@ -74,9 +74,10 @@ class WantedModule:
             step, argument, f"expected a Module or its name, or a ModuleVersion, got {given!r}"
         )
 
-    def find(self, step: PipelineStep, workspace: Workspace) -> ModuleContent:
+    def find(self, step: PipelineStep, workspace: Workspace, begun_as: str | None = None) -> ModuleContent:
         """What it is now. Warns of what is deprecated.
 
+        :param begun_as: The id of the version that this very try has begun with.
         :raises StepDefinitionError: there is none, or it is disabled; the text says what there is.
         """
         if self.workspace is not None and self.workspace != workspace:
@@ -87,6 +88,9 @@ class WantedModule:
                 "Publish the module there.",
             )
         store = workspace.record_store()
+        begun = read_version(store, begun_as) if begun_as else None
+        if begun is not None:
+            return content_of(begun)
         module, version = self._by_id(step, store) if self.version_id else self._by_name(step, store)
         _check_status(step, store, module, version)
         try:

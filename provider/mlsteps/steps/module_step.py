@@ -68,6 +68,7 @@ class ModuleStep(PipelineStep):
     _wiring: Wiring
     _own_params: tuple[str, ...]
     _own_arguments: bool
+    _begun_as: str | None
 
     def __init__(
         self,
@@ -134,6 +135,7 @@ class ModuleStep(PipelineStep):
             _wiring=Wiring(self.name, self.input_ports, self.output_ports, frozenset(bare)),
             _own_params=tuple(self.script_params),
             _own_arguments=arguments is not None,
+            _begun_as=None,
         )
         record = getattr(module_version, "record", None)
         known = frozen if record is None else content_of(record)
@@ -151,8 +153,7 @@ class ModuleStep(PipelineStep):
 
         :raises StepDefinitionError: there is none, it is disabled, or its ports are not those of the maps.
         """
-        content = self._wanted.find(self, workspace) if self._wanted is not None else self.content
-        assert content is not None
+        content = self._found(workspace)
         wiring = self._wiring
         own = {key: value for key, value in self.script_params.items() if key in self._own_params}
         wiring.check(content, own)
@@ -167,15 +168,33 @@ class ModuleStep(PipelineStep):
         if not self._own_arguments:
             self.__dict__["arguments"] = wiring.arguments_of(content, outputs)
 
+    def _found(self, workspace: Workspace) -> ModuleContent:
+        if self._wanted is not None:
+            return self._wanted.find(self, workspace, self._begun_as)
+        assert self.content is not None
+        return self.content
+
+    def go_on_as(self, source: Mapping[str, Any]) -> None:
+        """Run the version that the first part of this try has found."""
+        self._begun_as = source.get("module_version")
+
     def frozen_arguments(self) -> Mapping[str, Any]:
         """What makes a prepared step again as it is now, with the version that it would run."""
         left = {k: v for k, v in self.declared_arguments.items() if k not in ("module", "version")}
         return {**left, "module_version": self.content}
 
     @property
+    def is_published(self) -> bool:
+        """Whether it is of a published pipeline. Its code always is; its arguments may be its DAG file's."""
+        return self._wanted is None
+
+    @property
     def source_notes(self) -> Mapping[str, Any]:
         """Module and version, for its record."""
-        return {} if self.content is None else {"module": self.content.name, "version": self.content.version}
+        if self.content is None:
+            return {}
+        found = self.content
+        return {"module": found.name, "version": found.version, "module_version": found.id}
 
     @property
     def run_configuration(self) -> RunConfiguration | None:

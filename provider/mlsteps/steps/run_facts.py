@@ -60,7 +60,7 @@ def template_context(
     What was published may have been written by somebody else than who runs this Airflow, so that it gets the
     facts of the run only, and no connections, no variables and nothing else of Airflow's.
     """
-    known = context if step.frozen_code is None else facts_of_run(context)
+    known = facts_of_run(context) if step.is_published else context
     return {**known, "params": parameters}
 
 
