@@ -237,6 +237,19 @@ def test_a_module_of_another_workspace_is_refused(project: Project, tmp_path: Pa
         ModuleStep(version.module()).prepared(other)
 
 
+def test_where_no_default_was_chosen_the_highest_enabled_number_runs(project: Project) -> None:
+    module = Module.create(project.workspace, "scale", "")
+    made = {v: scaling(project, module=module, version=v) for v in ("draft", "1.9", "1.10", "2 b")}
+    step: Any = ModuleStep("scale", inputs_map={"raw": PipelineData("d")})
+    found = []
+    for version in ("1.10", "1.9", "2 b", "draft"):
+        found.append(step.prepared(project.workspace).content.version)
+        made[version].disable()
+    assert found == ["1.10", "1.9", "2 b", "draft"]  # of those without a number the newest
+    with pytest.raises(StepDefinitionError, match="has no enabled version; it has 1.10, 1.9, 2 b, draft"):
+        step.prepared(project.workspace)
+
+
 # Wrong declarations
 
 

@@ -92,6 +92,20 @@ def read_version(store: RecordStore, id: str) -> ModuleVersionRecord | None:
     return versions_of_module(module_id).read(store, id) if version else None
 
 
+def highest_version(store: RecordStore, module_id: str) -> ModuleVersionRecord | None:
+    """The version with the highest number that is not disabled, or None; the others are not read."""
+    names = (name.partition(".")[2] for name in store.list_names(versions_of_module(module_id).root))
+    for version in sorted(filter(_DOTTED.fullmatch, names), key=_number, reverse=True):
+        found = read_version(store, version_id(module_id, version))
+        if found is not None and found.status != DISABLED:
+            return found
+    return None
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
+
+
 def meant_version(versions: Sequence[ModuleVersionRecord], default: str | None) -> ModuleVersionRecord | None:
     """The version that is meant where none is named: the default one, else the highest, else the newest.
 
@@ -104,7 +118,7 @@ def meant_version(versions: Sequence[ModuleVersionRecord], default: str | None) 
     there = [one for one in versions if one.status != DISABLED]
     numbered = [one for one in there if _DOTTED.fullmatch(one.module_version)]
     if numbered:
-        return max(numbered, key=lambda one: [int(part) for part in one.module_version.split(".")])
+        return max(numbered, key=lambda one: _number(one.module_version))
     return there[0] if there else None
 
 

@@ -56,8 +56,7 @@ class States(Generic[T]):
 
     def read(self, store: RecordStore, id: str) -> T | None:
         """One as it is now, or None."""
-        path = newest_path(store, self._folder(id))
-        return None if path is None else read_record(store, path, self.version, self._from_json)
+        return self._in(store, self._folder(id))
 
     def named(self, store: RecordStore, names: Names, id: str | None, name: str | None) -> T | None:
         """The one of this id, or of this name, or of both; None if there is none."""
@@ -68,7 +67,7 @@ class States(Generic[T]):
 
     def list(self, store: RecordStore) -> list[T]:
         """All of them, the newest first."""
-        found = (self.read(store, name) for name in store.list_names(self.root))
+        found = (self._in(store, f"{self.root}/{name}") for name in store.list_names(self.root))
         there = [thing for thing in found if thing is not None]
         return sorted(there, key=lambda thing: (thing.created, thing.id), reverse=True)
 
@@ -85,6 +84,10 @@ class States(Generic[T]):
             # Somebody who was first between the two made another file of this number, or a later one.
             if after == before or store.create(path, self._dump(after)):
                 return after
+
+    def _in(self, store: RecordStore, folder: str) -> T | None:
+        path = newest_path(store, folder)
+        return None if path is None else read_record(store, path, self.version, self._from_json)
 
     def _folder(self, id: str) -> str:
         return f"{self.root}/{path_part(id)}"

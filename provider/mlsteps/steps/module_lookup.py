@@ -14,8 +14,10 @@ from mlsteps.records.modules import (
     ModuleRecord,
     ModuleVersionRecord,
     find_module,
+    highest_version,
     meant_version,
     read_version,
+    version_id,
     versions_of_module,
 )
 from mlsteps.records.published_pipelines import ACTIVE, DISABLED
@@ -117,11 +119,15 @@ class WantedModule:
                 f"the workspace has no module {self.label!r}; it has {there}",
                 "Module.create and publish_python_script make one.",
             )
-        versions = versions_of_module(module.id).list(store)
-        if self.version is None:
-            found = meant_version(versions, module.default_version)
+        wanted = self.version or module.default_version
+        if wanted is not None:
+            found = read_version(store, version_id(module.id, wanted))
         else:
-            found = next((one for one in versions if one.module_version == self.version), None)
+            found = highest_version(store, module.id)
+        if found is not None:
+            return module, found
+        versions = versions_of_module(module.id).list(store)  # each of which is read
+        found = meant_version(versions, None) if self.version is None else None
         if found is None:
             there = ", ".join(sorted(one.module_version for one in versions)) or "none"
             wanted = "enabled version" if self.version is None else f"version {self.version!r}"
