@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import importlib.util
 import json
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from mlsteps.environment.installer import run_installer
 from mlsteps.environment.lock import EnvironmentLock
 from mlsteps.environment.locking import resolve as resolve_on_index
 from mlsteps.environment.machine_settings import installer_variables
+from mlsteps.environment.own_program import folder_of_library, program_command
 from mlsteps.environment.redaction import UrlSecrets
 from mlsteps.environment.requirements import requirement_name
 from mlsteps.environment.spec import PythonEnvironmentSpec
@@ -31,9 +31,6 @@ EXTRA = "pip install 'airflow-provider-mlsteps[conda]'"
 """What makes conda's means available."""
 
 _LIBRARY = "rattler"
-
-# Isolated but for the library, which may be installed for this user only, or found by PYTHONPATH.
-_START = "import runpy, sys; sys.path.append(sys.argv[1]); runpy.run_path(sys.argv[2], run_name='__main__')"
 
 OnLine = Callable[[str], None]
 
@@ -147,7 +144,7 @@ def _answer_of(
 ) -> dict[str, Any]:
     file = folder / "answer.json"
     run_installer(
-        [sys.executable, "-I", "-c", _START, _library_folder(), conda_program.__file__],
+        program_command(conda_program.__file__, _library_folder()),
         what=what,
         stdin=json.dumps({**request, "answer": str(file)}),
         variables=installer_variables(own_index=False),
@@ -161,10 +158,10 @@ def _answer_of(
 
 
 def _library_folder() -> str:
-    found = importlib.util.find_spec(_LIBRARY)
-    if found is None or found.origin is None:
+    found = folder_of_library(_LIBRARY)
+    if found is None:
         raise EnvironmentBuildError(f"Conda's means are not installed on this machine: {EXTRA}")
-    return str(Path(found.origin).parent.parent)
+    return found
 
 
 def _raise_error_in(answer: Mapping[str, Any], what: str, access: ChannelAccess) -> None:

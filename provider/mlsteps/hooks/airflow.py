@@ -11,6 +11,7 @@ from airflow.sdk import BaseHook
 
 from mlsteps.compat import AirflowNotFoundException
 from mlsteps.exceptions import WorkspaceException
+from mlsteps.hooks.addresses import address_of
 from mlsteps.hooks.airflow_calls import dag_path, refusal_of, run_body, run_path, runs_path
 
 if TYPE_CHECKING:
@@ -45,10 +46,10 @@ class RunningAirflow:
                 f"There is no connection {conn_id!r}, which the workspace's 'airflow' names. Add one of type "
                 f"http, with the address of Airflow, or set AIRFLOW_CONN_{conn_id.upper()}."
             ) from None
-        if not connection.host:
+        url = address_of(connection)
+        if url is None:
             raise WorkspaceException(f"Connection {conn_id!r} has no host: it needs the address of Airflow.")
-        host = connection.host if "://" in connection.host else f"{_scheme(connection)}://{connection.host}"
-        self._url = f"{host}:{connection.port}" if connection.port else host
+        self._url = url
         self._conn_id, self._login, self._password = conn_id, connection.login, connection.password
         self._client: httpx.Client | None = None
         self._token: str | None = None
@@ -165,8 +166,3 @@ def _there(answer: httpx.Response) -> httpx.Response:
     if answer.status_code in _AWAY:
         answer.raise_for_status()
     return answer
-
-
-def _scheme(connection: Any) -> str:
-    # As Airflow's own HTTP hook reads it.
-    return str(connection.schema or "http")
