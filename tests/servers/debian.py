@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -81,14 +81,28 @@ def as_user(user: str | None, command: Sequence[str | Path]) -> list[str]:
 
 
 @contextmanager
-def running(command: Sequence[str], log: Path, is_ready: Callable[[], bool]) -> Iterator[None]:
-    """Run a server until the block ends; the block begins when it is ready."""
+def running(
+    command: Sequence[str],
+    log: Path,
+    is_ready: Callable[[], bool],
+    seconds: float = _START_SECONDS,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[None]:
+    """Run a server until the block ends; the block begins when it is ready.
+
+    :param seconds: In which it has to be.
+    """
     with log.open("wb") as out:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
+            env=None if environment is None else dict(environment),
         )
     try:
-        deadline = time.monotonic() + _START_SECONDS
+        deadline = time.monotonic() + seconds
         while not is_ready():
             if process.poll() is not None or time.monotonic() > deadline:
                 raise ServerMissing(

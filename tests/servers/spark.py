@@ -6,18 +6,16 @@ It is not among the development tools, as it is larger than all of them; two tes
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from servers.debian import ServerMissing, find_or_install, skip_or_fail
+from servers.packages import uv
 
 ROOT = Path(__file__).parents[2]
-_INSTALL_SECONDS = 600
 _packages = ""
 
 
@@ -49,22 +47,6 @@ def _installed() -> str:
 
 def _install(folder: Path) -> str:
     constraints = ROOT / ".ci" / "constraints" / "airflow-3.3.txt"
-    beside = Path(sys.executable).parent / "uv"
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    if uv is None:
-        raise ServerMissing("Needs uv to install PySpark.")
-    command = [uv, "pip", "install", "--quiet", "--python", sys.executable, "--target", str(folder)]
-    try:
-        subprocess.run(
-            [*command, "--constraints", str(constraints), "pyspark"],
-            env={key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"},
-            timeout=_INSTALL_SECONDS,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    except subprocess.CalledProcessError as error:
-        raise ServerMissing(f"PySpark cannot be installed: {error.stderr[-1000:]}") from None
-    except subprocess.TimeoutExpired as error:
-        raise ServerMissing(f"PySpark cannot be installed: {error}") from None
+    where = ["--python", sys.executable, "--target", folder, "--constraints", constraints]
+    uv("PySpark", "pip", "install", "--quiet", *where, "pyspark")
     return str(folder)
