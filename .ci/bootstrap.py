@@ -27,7 +27,7 @@ DEFAULT_AIRFLOW = "3.3"
 LEVELS = {
     "run": ("demo", None),
     "test": ("demo", "test"),
-    "dev": ("databricks,demo,docker,kubernetes", "dev"),
+    "dev": ("databricks,demo,docker,kubernetes,mlflow", "dev"),
 }
 # A level that was installed serves these as well.
 COVERS = {"run": ["run"], "test": ["run", "test"], "dev": ["run", "test", "dev"]}

@@ -10,6 +10,7 @@ from typing import Any
 
 from mlsteps.datastore_config import DatastoreConfig, folder_datastore, parse_datastore
 from mlsteps.exceptions import WorkspaceException
+from mlsteps.mlflow_config import MlflowConfig, parse_mlflow
 
 # Names that every SDK v1 workspace has, so that existing pipelines find them.
 DEFAULT_DATASTORE = "workspaceblobstore"
@@ -28,6 +29,7 @@ _KEYS = {
     "aml_compute",
     "vm_sizes",
     "airflow",
+    "mlflow",
 }
 
 
@@ -45,6 +47,7 @@ class WorkspaceConfig:
     :param aml_compute: Settings of what runs the jobs of an AmlCompute that does not say so itself.
     :param vm_sizes: Sizes of machines that are known here besides Azure's.
     :param airflow: The connection to an Airflow that runs what is submitted; None is this process.
+    :param mlflow: The MLflow that runs and models are forwarded to.
     """
 
     name: str
@@ -57,6 +60,7 @@ class WorkspaceConfig:
     aml_compute: Mapping[str, Any] = field(default_factory=lambda: DEFAULT_AML_COMPUTE)
     vm_sizes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     airflow: str | None = None
+    mlflow: MlflowConfig = field(default_factory=MlflowConfig)
 
 
 def read_workspace_file(path: Path) -> WorkspaceConfig:
@@ -134,6 +138,7 @@ def make_config(settings: object, *, source: str, base: Path, default_name: str)
         aml_compute=_aml_compute(settings, source),
         vm_sizes=_vm_sizes(settings, source),
         airflow=_airflow(settings, source),
+        mlflow=parse_mlflow(_mapping(settings, "mlflow", source), source),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,10 +21,12 @@ from mlsteps.records.models import Labels, change_labels
 from mlsteps.run.journal import utc_now
 from mlsteps.run.labels import as_tags
 from mlsteps.run.model import dataset_label, resource_needs
+from mlsteps.tracking import forward_model
 
 if TYPE_CHECKING:
     from mlsteps.workspace import Workspace
 
+_LOG = logging.getLogger(__name__)
 _DOWNLOADS = "azureml-models"
 
 
@@ -178,6 +181,7 @@ class Model(ModelView):
             sample_output_dataset=dataset_label(sample_output_dataset),
             resource_configuration=resource_needs(resource_configuration),
         )
+        forward_model(workspace, record, _LOG)
         return Model._of(workspace, record)
 
     # Its files

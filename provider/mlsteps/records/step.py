@@ -140,10 +140,14 @@ def read_step(store: RecordStore, folder: str) -> StepRecord | None:
 def read_tries(store: RecordStore, folder: str) -> Iterator[StepRecord]:
     """The records of all tries of a step, the newest first."""
     for number in sorted(layout.try_numbers(store.list_names(folder)), reverse=True):
-        path = f"{layout.numbered_try(folder, number)}/step.json"
-        record = read_record(store, path, VERSION, _from_json, whole=False)
+        record = read_try(store, layout.numbered_try(folder, number))
         if record is not None:
             yield record
+
+
+def read_try(store: RecordStore, folder: str) -> StepRecord | None:
+    """The record of one try, by its folder; None if there is none."""
+    return read_record(store, f"{folder}/step.json", VERSION, _from_json, whole=False)
 
 
 def _from_json(value: dict[str, Any]) -> StepRecord:

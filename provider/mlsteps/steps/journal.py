@@ -30,6 +30,7 @@ from mlsteps.steps.ending import SkippedAfter, cancel_the_rest
 from mlsteps.steps.observers import tell_changed, tell_printed
 from mlsteps.steps.retrying import is_final
 from mlsteps.steps.reusing import recorded_outputs, reused_record
+from mlsteps.tracking import forward_step
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
@@ -80,7 +81,16 @@ class StepJournal:
         run_record(self._attempt, self._dag).create(self._attempt.records)
         self._save()
         try:
-            yield self
+            with self._recorded():
+                yield self
+        finally:
+            if not self._suspended:
+                self._forward()
+
+    @contextmanager
+    def _recorded(self) -> Iterator[None]:
+        try:
+            yield
         except SkippedAfter as reason:
             self._end(SKIPPED, reason=str(reason))
             raise
@@ -97,6 +107,13 @@ class StepJournal:
         self._log.info(
             "The record of this step: %s", self._attempt.records.url(f"{self.record.try_folder}/step.json")
         )
+
+    def _forward(self) -> None:
+        """Let MLflow know. The step is over: it does not fail because its time ends meanwhile."""
+        try:
+            forward_step(self._attempt.workspace, self.record, self._log)
+        except AirflowTaskTimeout:
+            self._log.warning("MLflow did not get all of this step before its time was over.")
 
     def _stop_others(self, error: BaseException) -> None:
         """Where that was asked for, no other step starts after one that has failed for good."""

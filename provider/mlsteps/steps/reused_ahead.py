@@ -12,12 +12,14 @@ from mlsteps.steps.handed_on import HandedOn, handed_on
 from mlsteps.steps.observers import tell_changed
 from mlsteps.steps.reuse_link import REUSE_KEY, ReusedFromLink
 from mlsteps.steps.reusing import recorded_outputs, reused_record
+from mlsteps.tracking import forward_reused
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
     from mlsteps.steps.attempt import Attempt
     from mlsteps.steps.planning import PlannedStep
+    from mlsteps.workspace import Workspace
 
 # A step that never started has no try of its own.
 _BEFORE_ANY_TRY = 0
@@ -32,8 +34,12 @@ def hand_on_reused(attempt: Attempt, dag: DAG, reused: Sequence[PlannedStep], lo
     if not reused:
         return
     _push(attempt, dag, reused, log)
+    recorded: dict[Workspace, list[StepRecord]] = {}
     for planned in reused:
-        _record(attempt, planned)
+        assert planned.workspace is not None
+        recorded.setdefault(planned.workspace, []).append(_record(attempt, planned))
+    for workspace, records in recorded.items():
+        forward_reused(workspace, records, log)
 
 
 def _push(attempt: Attempt, dag: DAG, reused: Sequence[PlannedStep], log: Any) -> None:
@@ -60,7 +66,7 @@ def _results(planned: PlannedStep) -> HandedOn:
     )
 
 
-def _record(attempt: Attempt, planned: PlannedStep) -> None:
+def _record(attempt: Attempt, planned: PlannedStep) -> StepRecord:
     assert planned.step is not None and planned.entry is not None and planned.workspace is not None
     record = reused_record(
         StepRecord(
@@ -83,3 +89,4 @@ def _record(attempt: Attempt, planned: PlannedStep) -> None:
     # A thousand of these at once: what they say follows from the results that are recorded for good.
     record.save(planned.workspace.record_store(), durable=False)
     tell_changed(record)
+    return record
