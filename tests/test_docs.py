@@ -101,6 +101,7 @@ def test_workspace_file_of_the_docs_is_read() -> None:
     assert config.name == "churn"
     assert config.datastores["shared"].folder == Path("/mnt/team")
     assert set(config.compute_targets) == {"local", "cpu-cluster"}
+    assert (config.mlflow.conn_id, config.mlflow.max_file_mb) == ("my_mlflow", 100)
 
 
 # Commands

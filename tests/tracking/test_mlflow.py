@@ -211,5 +211,13 @@ def test_a_model_that_is_registered_by_hand(
     newest = versions[0]
     assert tags_of(newest).items() >= {"n": "2", "mlsteps.property.p": "q"}.items()
     assert (newest["description"], mlflow.read(newest["source"])) == ("d", b"by hand")
+
+    model = Model(forwarding.workspace, "by/hand")
+    model.update(tags={"stage": "production"}, description="in use")
+    Model(forwarding.workspace, "by/hand", version=1).delete()
+    newest, oldest = mlflow.ask("model-versions/search", filter="name='by_hand'")["model_versions"]
+    told = tags_of(newest)
+    assert (told["stage"], "n" in told, newest["description"]) == ("production", False, "in use")
+    assert tags_of(oldest).items() >= {"n": "1", "mlsteps.deleted": "yes"}.items()
     record = read_model(forwarding.workspace.record_store(), "by/hand")
     assert record is not None and tags_of(newest)["mlsteps.url"].endswith(record.path)

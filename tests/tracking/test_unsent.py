@@ -32,7 +32,7 @@ def test_what_failed_is_taken_once_and_what_was_sent_never(store: FolderStore) -
 
 
 def test_of_two_who_want_the_same_one_gets_it(store: FolderStore) -> None:
-    noted(store, "a", [], "m:1").failed()
+    noted(store, "a", model="m:1").failed()
     first, second = taken(store), taken(store)
     (note,) = first
     assert note.model == "m:1" and list(second) == []

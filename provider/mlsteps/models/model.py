@@ -21,7 +21,7 @@ from mlsteps.records.models import Labels, change_labels
 from mlsteps.run.journal import utc_now
 from mlsteps.run.labels import as_tags
 from mlsteps.run.model import dataset_label, resource_needs
-from mlsteps.tracking import forward_model
+from mlsteps.tracking import forward_labels, forward_model
 
 if TYPE_CHECKING:
     from mlsteps.workspace import Workspace
@@ -281,10 +281,13 @@ class Model(ModelView):
         delete_sent(self.workspace.record_store(), self._record.path)
 
     def _change(self, change: Callable[[Labels], Labels]) -> None:
+        before = self._record
         labels = change_labels(self.workspace.record_store(), self.name, self.version, change)
         self._record = replace(
             self._record, tags=labels.tags, properties=labels.properties, description=labels.description
         )
+        if self._record != before or labels.deleted:
+            forward_labels(self.workspace, self.id, _LOG)
 
     # Not offered
 

@@ -14,6 +14,7 @@ from mlsteps.tracking.files import LaidOut, lay_out
 from mlsteps.tracking.links import known_pipeline, link_of
 from mlsteps.tracking.mapping import (
     MODELS_EXPERIMENT,
+    deleted_model,
     model_of,
     pipeline_of,
     registration_of,
@@ -48,6 +49,8 @@ def batch_of(note: Unsent, server: MlflowServer, folder: Path) -> Batch | None:
     until = time.monotonic() + server.seconds / 2
     if note.model:
         return _of_model(note, server, folder, until)
+    if note.labels:
+        return _of_labels(note)
     records = [record for one in note.folders if (record := read_try(note.store, one)) is not None]
     run = read_run(note.store, records[0].dag_id, records[0].run_id) if records else None
     if run is None:
@@ -96,6 +99,15 @@ def _of_model(note: Unsent, server: MlflowServer, folder: Path, until: float) ->
     step = registration_of(model, model_of(model, *_place(store, model, name, there)))
     pipeline = {"experiment": MODELS_EXPERIMENT}
     return Batch(note, {"id": note.place, "pipeline": pipeline, "steps": [_with_files(step, there)]})
+
+
+def _of_labels(note: Unsent) -> Batch:
+    store, model = note.store, _model(note.store, note.labels)
+    if model is None:
+        labels: dict[str, Any] = deleted_model(note.labels)
+    else:
+        labels = model_of(model, None, store.url(model.path))
+    return Batch(note, {"id": note.place, "labels": labels})
 
 
 def _model(store: Store, id: str) -> ModelRecord | None:

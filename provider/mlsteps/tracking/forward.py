@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlsteps.records.step import read_tries
 from mlsteps.tracking.batches import Batch, batch_of
-from mlsteps.tracking.links import is_linked, keep_link
+from mlsteps.tracking.links import is_linked, keep_link, link_of
 from mlsteps.tracking.sending import NotSent, send
 from mlsteps.tracking.server import MlflowServer, server_of
 from mlsteps.tracking.unsent import Unsent, noted, taken
@@ -33,6 +33,14 @@ def forward_step(workspace: Workspace, record: StepRecord, log: Any) -> None:
             store = workspace.record_store()
             folders = [*_killed_before(store, record), record.try_folder]
             _send_all(noted(store, record.step_run_id, folders), server)
+            link = link_of(store, record.try_folder, server)
+            if link is not None:
+                log.info(
+                    "In MLflow: %s/#/experiments/%s/runs/%s",
+                    server.uri,
+                    link["experiment_id"],
+                    link["run_id"],
+                )
 
 
 def forward_reused(workspace: Workspace, records: Sequence[StepRecord], log: Any) -> None:
@@ -49,7 +57,15 @@ def forward_model(workspace: Workspace, model: ModelRecord, log: Any) -> None:
     with _in_words(log, f"model {model.id!r}"):
         server = server_of(workspace)
         if server is not None:
-            _send_all(noted(workspace.record_store(), f"model-{model.id}", (), model.id), server)
+            _send_all(noted(workspace.record_store(), f"model-{model.id}", model=model.id), server)
+
+
+def forward_labels(workspace: Workspace, model: str, log: Any) -> None:
+    """The same for tags and description of any model, by its id."""
+    with _in_words(log, f"the labels of model {model!r}"):
+        server = server_of(workspace)
+        if server is not None:
+            _send_all(noted(workspace.record_store(), f"labels-{model}", labels=model), server)
 
 
 @contextmanager

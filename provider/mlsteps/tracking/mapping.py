@@ -6,6 +6,7 @@ that start with ``mlsteps.``, by which they are also found again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -94,13 +95,19 @@ def model_of(model: ModelRecord, path: str | None, url: str) -> dict[str, Any]:
         "mlsteps.framework": " ".join(filter(None, (model.framework, model.framework_version))),
     }
     return {
-        "name": model.name.replace("/", "_").replace(":", "_"),
+        "name": _model_name(model.name),
         "id": model.id,
         "path": path,
         "url": url,
         "description": model.description or "",
         "tags": {name: text for name, text in tags.items() if text},
     }
+
+
+def deleted_model(id: str) -> dict[str, Any]:
+    """A version that is registered here no longer: MLflow keeps it, and says so."""
+    name = _model_name(id.rpartition(":")[0])
+    return {"name": name, "id": id, "description": None, "tags": {"mlsteps.deleted": "yes"}}
 
 
 def registration_of(model: ModelRecord, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -121,6 +128,10 @@ def registration_of(model: ModelRecord, sent: Mapping[str, Any]) -> dict[str, An
         "models": [sent],
         "files": None,
     }
+
+
+def _model_name(name: str) -> str:
+    return re.sub(r"[/:'\"]", "_", name)
 
 
 def _tags(record: StepRecord) -> dict[str, str]:

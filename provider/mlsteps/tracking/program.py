@@ -81,7 +81,10 @@ class Sender:
         self._artifacts: dict[str, str] = {}  # of runs that were found or made
 
     def send(self, batch: Mapping[str, Any]) -> None:
-        """Send steps of one pipeline run, and what they mean for it."""
+        """Send steps of one pipeline run, and what they mean for it; or what is new of a model."""
+        if "labels" in batch:
+            self._relabel(batch["labels"])
+            return
         pipeline = batch["pipeline"]
         known = pipeline.get("known")
         if known:
@@ -196,14 +199,30 @@ class Sender:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        for version in self._client.search_model_versions(f"name='{name}'"):
-            if version.tags.get(MODEL_KEY) == model["id"]:
-                return
+        if self._version(model) is not None:
+            return
         # Its files, or the run where they were too large for it.
         source = "/".join(filter(None, (self._artifacts[run_id], model["path"])))
         self._client.create_model_version(
             name, source, run_id, model["tags"], description=model["description"] or None
         )
+
+    def _version(self, model: Mapping[str, Any]) -> Any:
+        found = self._client.search_model_versions(f"name='{model['name']}'")
+        return next((one for one in found if one.tags.get(MODEL_KEY) == model["id"]), None)
+
+    def _relabel(self, model: Mapping[str, Any]) -> None:
+        there = self._version(model)
+        if there is None:
+            return
+        if model["description"] is not None:
+            self._client.update_model_version(there.name, there.version, model["description"])
+            for tag in set(there.tags) - set(model["tags"]):
+                if not tag.startswith(("mlsteps.", "mlflow.")):
+                    self._client.delete_model_version_tag(there.name, there.version, tag)
+        for tag, value in model["tags"].items():
+            if there.tags.get(tag) != value:
+                self._client.set_model_version_tag(there.name, there.version, tag, value)
 
     def _end(self, experiment: str, parent: str, declared: Sequence[str]) -> None:
         """End the pipeline's run, or not yet: whoever comes last sees all the others' steps."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlsteps.records import layout
 from mlsteps.records.store import dump_json, load_json
@@ -34,13 +34,15 @@ class Unsent:
     """A note.
 
     :param folders: Of the tries whose records are to be sent, all of one run;
-    :param model: or the id of a model that no run has registered.
+    :param model: or the id of a model that no run has registered,
+    :param labels: or of one whose labels have changed.
     """
 
     store: Store
     place: str
     folders: tuple[str, ...]
     model: str = ""
+    labels: str = ""
 
     def done(self) -> None:
         """It was sent, or there is nothing left to send."""
@@ -53,16 +55,17 @@ class Unsent:
     def written(self, state: str, number: int | None = None) -> bool:
         """Write its state; whether this one did, if several try to write the file of this number."""
         path = next_path(self.store, self.place) if number is None else f"{self.place}/{number}.json"
-        told = {"state": state, "time": utc_now(), "folders": self.folders, "model": self.model}
+        told: dict[str, Any] = {"state": state, "time": utc_now(), "folders": self.folders}
+        told |= {"model": self.model, "labels": self.labels}
         return self.store.create(path, dump_json({"version": VERSION, **told}))
 
 
-def noted(store: Store, key: str, folders: Sequence[str], model: str = "") -> Unsent:
+def noted(store: Store, key: str, folders: Sequence[str] = (), model: str = "", labels: str = "") -> Unsent:
     """Note what is about to be sent. Whoever is killed on the way leaves the note.
 
     :param key: Of the first of them; its name among notes.
     """
-    note = Unsent(store, f"{FOLDER}/{layout.path_part(key)}", tuple(folders), model)
+    note = Unsent(store, f"{FOLDER}/{layout.path_part(key)}", tuple(folders), model, labels)
     note.written(_SENDING)
     return note
 
@@ -75,7 +78,7 @@ def taken(store: Store) -> Iterator[Unsent]:
         told = load_json(store, f"{place}/{versions[-1]}.json", VERSION) if versions else None
         if told is None or (told["state"] == _SENDING and not _is_old(told["time"])):
             continue
-        note = Unsent(store, place, tuple(told["folders"]), told["model"])
+        note = Unsent(store, place, tuple(told["folders"]), told["model"], told["labels"])
         if note.written(_SENDING, versions[-1] + 1):
             yield note
 
