@@ -31,6 +31,17 @@ def test_what_failed_is_taken_once_and_what_was_sent_never(store: FolderStore) -
     assert store.list_names(FOLDER) == []
 
 
+def test_what_is_refused_again_and_again_is_given_up(
+    store: FolderStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    noted(store, "a", ["x"]).failed()
+    for _ in range(4):
+        (note,) = taken(store)
+        note.failed()
+    assert list(taken(store)) == [] and "not sent again: a" in caplog.text
+    assert store.list_names(FOLDER) == []
+
+
 def test_of_two_who_want_the_same_one_gets_it(store: FolderStore) -> None:
     noted(store, "a", model="m:1").failed()
     first, second = taken(store), taken(store)

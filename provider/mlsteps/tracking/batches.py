@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.records import ModelRecord, StepRecord, read_model, read_run
 from mlsteps.records.step import FAILED, REUSED, RUNNING, read_try
 from mlsteps.tracking.files import LaidOut, lay_out
-from mlsteps.tracking.links import known_pipeline, link_of
+from mlsteps.tracking.links import give_up_pipeline, known_pipeline, link_of
 from mlsteps.tracking.mapping import (
     MODELS_EXPERIMENT,
     deleted_model,
@@ -33,12 +33,17 @@ class Batch:
     """What is sent for one note.
 
     :param plain: For the program, as JSON.
-    :param places: The folders of our records, by the keys that the program answers with.
+    :param places: The folders of our records, by the keys that the program answers with; the run's by "".
     """
 
     note: Unsent
     plain: Mapping[str, Any]
     places: Mapping[str, str] = field(default_factory=dict)
+
+    def give_up(self) -> None:
+        """It was not sent: nobody shall wait for the run of the pipeline that it would have made."""
+        if "" in self.places and not self.plain["pipeline"]["known"]:
+            give_up_pipeline(self.note.store, self.places[""])
 
 
 def batch_of(note: Unsent, server: MlflowServer, folder: Path) -> Batch | None:

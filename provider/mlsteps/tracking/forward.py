@@ -32,7 +32,7 @@ def forward_step(workspace: Workspace, record: StepRecord, log: Any) -> None:
         if server is not None:
             store = workspace.record_store()
             folders = [*_killed_before(store, record), record.try_folder]
-            _send_all(noted(store, record.step_run_id, folders), server)
+            _send_all(noted(store, record.step_run_id, folders), server, log)
             link = link_of(store, record.try_folder, server)
             if link is not None:
                 log.info(
@@ -49,7 +49,7 @@ def forward_reused(workspace: Workspace, records: Sequence[StepRecord], log: Any
         server = server_of(workspace)
         if server is not None and records:
             folders = [record.try_folder for record in records]
-            _send_all(noted(workspace.record_store(), records[0].step_run_id, folders), server)
+            _send_all(noted(workspace.record_store(), records[0].step_run_id, folders), server, log)
 
 
 def forward_model(workspace: Workspace, model: ModelRecord, log: Any) -> None:
@@ -57,7 +57,7 @@ def forward_model(workspace: Workspace, model: ModelRecord, log: Any) -> None:
     with _in_words(log, f"model {model.id!r}"):
         server = server_of(workspace)
         if server is not None:
-            _send_all(noted(workspace.record_store(), f"model-{model.id}", model=model.id), server)
+            _send_all(noted(workspace.record_store(), f"model-{model.id}", model=model.id), server, log)
 
 
 def forward_labels(workspace: Workspace, model: str, log: Any) -> None:
@@ -65,7 +65,7 @@ def forward_labels(workspace: Workspace, model: str, log: Any) -> None:
     with _in_words(log, f"the labels of model {model!r}"):
         server = server_of(workspace)
         if server is not None:
-            _send_all(noted(workspace.record_store(), f"labels-{model}", labels=model), server)
+            _send_all(noted(workspace.record_store(), f"labels-{model}", labels=model), server, log)
 
 
 @contextmanager
@@ -89,12 +89,15 @@ def _killed_before(store: Store, record: StepRecord) -> list[str]:
     return [one.try_folder for one in reversed(earlier) if not is_linked(store, one.try_folder)]
 
 
-def _send_all(note: Unsent, server: MlflowServer) -> None:
+def _send_all(note: Unsent, server: MlflowServer, log: Any) -> None:
     """Send what a note names, and if that goes well what others could not send."""
     _send([note], server)
     others = list(taken(note.store))
     if others:
-        _send(others, server)
+        try:
+            _send(others, server)
+        except NotSent as error:
+            log.warning("MLflow did not get what it had missed before: %s", error)
 
 
 def _send(notes: Sequence[Unsent], server: MlflowServer) -> None:
@@ -102,11 +105,10 @@ def _send(notes: Sequence[Unsent], server: MlflowServer) -> None:
 
     :raises NotSent: something was not; its notes say so.
     """
-    left = list(notes)
+    left, batches = list(notes), dict[str, Batch]()
     try:
         server.check()
         with tempfile.TemporaryDirectory(prefix="mlsteps-mlflow-") as name:
-            batches = {}
             for number, note in enumerate(notes):
                 batch = batch_of(note, server, Path(name) / str(number))
                 if batch is None:
@@ -121,6 +123,8 @@ def _send(notes: Sequence[Unsent], server: MlflowServer) -> None:
     finally:  # also when this process is being stopped
         for note in left:
             note.failed()
+            if note.place in batches:
+                batches[note.place].give_up()
     if left:
         raise NotSent("; ".join(filter(None, problems.values())) or "it gave no answer")
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlsteps.tracking.server import MlflowServer
 
 VERSION = 1
+_CLAIM = "mlflow-claim.json"
 _SECONDS_TO_WAIT = 10
 _PAUSE = 0.2
 
@@ -43,7 +44,12 @@ def known_pipeline(store: Store, folder: str, server: MlflowServer) -> Mapping[s
         link = link_of(store, folder, server)
         if link is not None:
             return link
-        if turn == 0 and store.create(f"{folder}/mlflow-claim.json", dump_json({"version": VERSION})):
+        if turn == 0 and store.create(f"{folder}/{_CLAIM}", dump_json({"version": VERSION})):
             return None
         time.sleep(_PAUSE)
-    return None  # whoever claimed it has failed
+    return None  # whoever claimed it was killed
+
+
+def give_up_pipeline(store: Store, folder: str) -> None:
+    """Let others try to make the MLflow run of a pipeline run, of whom nobody waits for the caller then."""
+    store.delete(f"{folder}/{_CLAIM}")

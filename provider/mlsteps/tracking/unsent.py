@@ -6,6 +6,7 @@ is to write the next file, which only one can.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,6 +28,10 @@ _SENDING, _FAILED = "sending", "failed"
 _KILLED_AFTER = timedelta(minutes=15)
 # What one task sends for others.
 _AT_ONCE = 20
+# Each time it is tried in vain is two files.
+_GIVEN_UP_AFTER = 10
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,12 +76,19 @@ def noted(store: Store, key: str, folders: Sequence[str] = (), model: str = "", 
 
 
 def taken(store: Store) -> Iterator[Unsent]:
-    """What others could not send, or were killed while they did; nobody else has it from now on."""
+    """What others could not send, or were killed while they did; nobody else has it from now on.
+
+    What a server that answers has refused five times is given up.
+    """
     for name in store.list_names(FOLDER)[:_AT_ONCE]:
         place = f"{FOLDER}/{name}"
         versions = numbered_versions(store, place)
         told = load_json(store, f"{place}/{versions[-1]}.json", VERSION) if versions else None
         if told is None or (told["state"] == _SENDING and not _is_old(told["time"])):
+            continue
+        if versions[-1] >= _GIVEN_UP_AFTER:
+            _LOG.warning("MLflow has refused this so often that it is not sent again: %s", name)
+            store.delete(place)
             continue
         note = Unsent(store, place, tuple(told["folders"]), told["model"], told["labels"])
         if note.written(_SENDING, versions[-1] + 1):
