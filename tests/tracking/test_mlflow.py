@@ -11,6 +11,7 @@ import pytest
 
 from mlsteps import Experiment, Model, OutputFileDatasetConfig, Pipeline, PipelineParameter, PipelineRun
 from mlsteps.records import read_model
+from mlsteps.run.journal import utc_now
 from mlsteps.tracking import forward_step
 from mlsteps.tracking.unsent import FOLDER as UNSENT
 from servers.mlflow_server import PASSWORD, USER, MlflowServer, params_of, tags_of
@@ -149,7 +150,7 @@ def test_tries_are_runs_of_their_own_and_nothing_is_sent_twice(
     assert len(mlflow.runs("flaky")) == 2
     assert mlflow.history(tried, "loss") == [(0, 1.0), (1, 1.0), (2, 0.5)]
 
-    retried = step.record.with_(try_number=2, step_run_id=f"{step.id}-2", state="ran", error=None)
+    retried = step.record.with_(try_number=2, step_run_id=f"{step.id}-2", state="ran", started=utc_now())
     retried.save(store)
     forward_step(forwarding.workspace, retried, logging.getLogger())
     parent, *tries = mlflow.runs("flaky")
