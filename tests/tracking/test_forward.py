@@ -57,6 +57,19 @@ def test_a_server_that_does_not_answer_is_not_waited_for(
     assert len(workspace.record_store().list_names(UNSENT)) == 1
 
 
+def test_a_connection_that_is_missing_costs_a_warning(
+    tmp_path: Path, airflow_db: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "workspace.yaml").write_text("mlflow: {conn_id: nowhere}")
+    workspace, file = Workspace(folder=tmp_path), tmp_path / "weights"
+    file.write_text("weights")
+    with caplog.at_level(logging.WARNING):
+        assert Model.register(workspace, file, "m").id == "m:1"
+    (told,) = [record.getMessage() for record in caplog.records if "MLflow" in record.getMessage()]
+    assert told.startswith("MLflow did not get model 'm:1': Airflow has no connection 'nowhere'.")
+    assert workspace.record_store().list_names(UNSENT) == []
+
+
 def test_of_steps_that_come_first_at_once_one_makes_the_run_and_the_others_take_it(tmp_path: Path) -> None:
     store = FolderStore(tmp_path)
     server = MlflowServer("http://a", "", Credentials(), 1, 1)

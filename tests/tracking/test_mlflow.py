@@ -19,6 +19,7 @@ from steps.project import Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+BUSY = 240  # seconds: of the server and its clients on a machine that does much else
 PREPARE = """
     import os, sys
     from pathlib import Path
@@ -56,7 +57,7 @@ def configure(project: Project, **settings: Any) -> None:
 def forwarding(project: Project, mlflow: MlflowServer, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A project whose runs are forwarded, by a connection with a user and a password."""
     monkeypatch.setenv("AIRFLOW_CONN_MY_MLFLOW", f"{mlflow.url.replace('://', f'://{USER}:{PASSWORD}@')}")
-    configure(project, conn_id="my_mlflow", max_file_mb=0.001)
+    configure(project, conn_id="my_mlflow", max_file_mb=0.001, timeout=BUSY)
     return project
 
 
@@ -165,6 +166,7 @@ def test_a_server_that_is_down_costs_a_warning_and_gets_everything_later(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    configure(project, timeout=BUSY)
     text = "from mlsteps import Run; Run.get_context().log('loss', 0.5)"
     early = submit(project, "early", project.step("early", text))
     assert early.status == "Completed"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from mlsteps.records.step import read_tries
 from mlsteps.tracking.batches import Batch, batch_of
 from mlsteps.tracking.links import is_linked, keep_link, link_of
-from mlsteps.tracking.sending import NotSent, send
-from mlsteps.tracking.server import MlflowServer, server_of
+from mlsteps.tracking.sending import send
+from mlsteps.tracking.server import MlflowServer, NotSent, server_of
 from mlsteps.tracking.unsent import Unsent, noted, taken
 
 if TYPE_CHECKING:
@@ -72,13 +72,20 @@ def forward_labels(workspace: Workspace, model: str, log: Any) -> None:
 def _in_words(log: Any, what: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # whatever it is: the work is done, and recorded in the workspace
+    except NotSent as error:
         log.warning(
             "MLflow did not get %s: %s The workspace's records have it, and the next step of the workspace "
             "that reaches MLflow sends it, too.",
             what,
-            f"{error}." if str(error)[-1:].isalnum() else error,
+            _sentence(error),
         )
+    except Exception as error:  # whatever it is: the work is done, and recorded in the workspace
+        log.warning("MLflow did not get %s: %s", what, _sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    text = str(error) or type(error).__name__
+    return f"{text}." if text[-1:].isalnum() else text
 
 
 def _killed_before(store: Store, record: StepRecord) -> list[str]:

@@ -10,16 +10,12 @@ from typing import Any
 
 from mlsteps.environment.installer import run_installer
 from mlsteps.environment.own_program import program_command
-from mlsteps.exceptions import EnvironmentBuildError, MlstepsException
+from mlsteps.exceptions import EnvironmentBuildError
 from mlsteps.tracking import program
-from mlsteps.tracking.server import MlflowServer
+from mlsteps.tracking.server import MlflowServer, NotSent
 
 # The client may need credentials of a cloud's storage, but nothing of Airflow.
 _DROPPED = ("AIRFLOW", "_AIRFLOW")
-
-
-class NotSent(MlstepsException):
-    """MLflow did not take something."""
 
 
 def send(

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from mlsteps.environment.own_program import folder_of_library
-from mlsteps.exceptions import WorkspaceException
+from mlsteps.exceptions import MlstepsException, WorkspaceException
 from mlsteps.mlflow_config import check_tracking_uri
 
 if TYPE_CHECKING:
@@ -24,6 +24,10 @@ _CONNECTIONS = "mlsteps.hooks.mlflow"
 _SECONDS_TO_ANSWER = 5
 
 _LOG = logging.getLogger(__name__)
+
+
+class NotSent(MlstepsException):
+    """MLflow did not take something."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class MlflowServer:
     def check(self) -> None:
         """Whether anybody is there at all, so that a server that is down costs little.
 
-        :raises WorkspaceException: nobody answers.
+        :raises NotSent: nobody answers.
         """
         import httpx
 
@@ -72,7 +76,7 @@ class MlflowServer:
             # Nothing is told, so it does not matter whose certificate it is; the client does check it.
             httpx.get(f"{self.uri}/health", timeout=min(_SECONDS_TO_ANSWER, self.seconds), verify=False)
         except httpx.HTTPError as error:
-            raise WorkspaceException(f"{type(error).__name__}: {error}") from None
+            raise NotSent(f"{type(error).__name__}: {error}") from None
 
 
 def server_of(workspace: Workspace) -> MlflowServer | None:
