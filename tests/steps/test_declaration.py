@@ -455,6 +455,33 @@ def test_a_form_field_says_what_its_parameter_does(project: Project) -> None:
     assert "datastore/path" in where["description_md"]
 
 
+def test_a_form_field_says_what_may_be_written_beside_what_its_author_says(project: Project) -> None:
+    path = DataPath(Datastore(project.workspace, "workspaceblobstore"), "raw")
+    told = {
+        "both": (
+            PipelineParameter("both", 1, minimum=0, maximum=9, description="How *many*"),
+            "From 0 to 9.",
+        ),
+        "least": (PipelineParameter("least", 0.5, minimum=0), "At least 0."),
+        "most": (PipelineParameter("most", 0.5, maximum=1), "At most 1."),
+        "path": (PipelineParameter("path", path, description="What to read"), "`datastore/path`."),
+    }
+    parameters = [parameter for parameter, _ in told.values()]
+    with DAG("beside") as dag:
+        project.step("a", arguments=parameters[:3], inputs=[(parameters[3], DataPathComputeBinding())])
+    for name, (parameter, allowed) in told.items():
+        description = dag.params.get_param(name).schema["description_md"]
+        assert description.startswith(parameter.description or "")
+        assert description.endswith(allowed)
+
+
+def test_a_text_that_is_empty_by_default_may_be_empty_in_the_form(project: Project) -> None:
+    with DAG("empty") as dag:
+        project.step("a", arguments=[PipelineParameter("note", ""), PipelineParameter("word", "x")])
+    assert dag.params.get_param("note").schema["type"] == ["string", "null"]
+    assert dag.params.get_param("word").schema["type"] == "string"
+
+
 def test_data_path_parameter_becomes_a_text_field(project: Project) -> None:
     path = DataPath(Datastore(project.workspace, "workspaceblobstore"), "raw/a.csv", name="raw")
     pair = (PipelineParameter("source-data", path), DataPathComputeBinding("download"))

@@ -35,19 +35,57 @@ def form_field(parameter: PipelineParameter) -> Param:
         **parameter.limits.schema(),
         _MARK: kind,
     }
-    description = parameter.description
     if kind == "DataPath":
         schema["pattern"] = _DATA_PATH
-        description = description or "A path on a datastore: `datastore/path`."
     elif parameter.json_type == "string" and kind != "str":
         schema["minLength"] = 1
-        description = description or "A registered dataset: `name` or `name:version`."
-    if is_template(parameter.form_default):
+    elif parameter.default_value == "":
+        # With an empty text in a field that may not be null, Airflow's form starts no run.
+        schema["type"] = ["string", "null"]
+    template = is_template(parameter.form_default)
+    if template:
         schema[_TEMPLATE] = parameter.form_default
-        description = f"{description}\n\n{_FILLED_IN}" if description else _FILLED_IN
+    told = (parameter.description, _allowed(parameter, kind), _FILLED_IN if template else None)
+    description = "  \n".join(filter(None, told))
     if description:
         schema["description_md"] = description
     return Param(parameter.form_default, **schema)
+
+
+def _allowed(parameter: PipelineParameter, kind: str) -> str | None:
+    """What may be written in a field, where it does not show that itself."""
+    if kind == "DataPath":
+        return "A path on a datastore: `datastore/path`."
+    if parameter.json_type == "string" and kind != "str":
+        return "A registered dataset: `name` or `name:version`."
+    least, most = parameter.minimum, parameter.maximum
+    if least is not None and most is not None:
+        return f"From {least} to {most}."
+    if least is not None:
+        return f"At least {least}."
+    return f"At most {most}." if most is not None else None
+
+
+def declared_values(dag: DAG | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of a run, of the types that its parameters were declared with; others stay as they are.
+
+    JavaScript has one kind of number: Airflow's form makes 1 of the default 1.0, which scripts would get as
+    another text, so that nothing would be reused.
+    """
+    found = dict(values)
+    for name, value in values.items():
+        if dag is not None and name in dag.params:
+            found[name] = _declared(dag.params.get_param(name).schema.get(_MARK), value)
+    return found
+
+
+def _declared(kind: object, value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if kind == "float" and number:
+        return float(value)
+    if kind == "int" and number:
+        return int(value)  # JSON schema lets no others pass than whole ones
+    return "" if kind == "str" and value is None else value
 
 
 def preset_field(parameter: PipelineParameter, value: Any) -> Param:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.exceptions import PipelineParameterError
-from mlsteps.steps.form import is_template, template_of
+from mlsteps.steps.form import declared_values, is_template, template_of
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator, Context
@@ -46,7 +46,7 @@ def parameters_of_run(task: BaseOperator, context: Context | Mapping[str, Any]) 
 
     :raises PipelineParameterError: a template cannot be filled in, as those of dates in a run without one.
     """
-    parameters = dict(context["params"])
+    parameters = declared_values(task.get_dag(), context["params"])
     for name in open_parameters(task.get_dag(), parameters):
         parameters[name] = _filled(task, name, parameters[name], facts_of_run(context))
     return parameters
