@@ -9,9 +9,18 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, task
 
-from mlsteps import Pipeline, PipelineData, PipelineParameter, PythonScriptStep, ReuseSensor
+from mlsteps import (
+    DataPath,
+    DataPathComputeBinding,
+    Pipeline,
+    PipelineData,
+    PipelineParameter,
+    PythonScriptStep,
+    ReuseSensor,
+)
 from mlsteps.data import DataReference
 from mlsteps.exceptions import PipelineParameterError
+from mlsteps.sensors.data_paths import check_data_paths
 from steps.project import Project, states
 
 # Counts its runs beside the workspace, and writes what it is told to.
@@ -163,6 +172,30 @@ def test_an_unknown_step_to_regenerate_is_refused(chain: Chain) -> None:
         from mlsteps.steps.regenerate import Regenerate
 
         Regenerate.parse(["thre"]).check(["one", "two", "three"])
+
+
+def test_a_data_path_on_no_datastore_is_refused_before_any_step_starts(project: Project) -> None:
+    store = project.workspace.get_default_datastore()
+    store.store.write("raw/a.csv", b"1")
+    chosen = (PipelineParameter("chosen", DataPath(store, "raw/a.csv")), DataPathComputeBinding())
+    beside, reads = project.step("beside"), project.step("reads", inputs=[chosen])
+    dag = Pipeline(project.workspace, [beside, reads]).to_dag("paths")
+    refused = project.run(dag, chosen="nowhere/raw/a.csv")
+    assert states(refused) == {"reuse": "failed", **dict.fromkeys(("beside", "reads"), "upstream_failed")}
+    with pytest.raises(PipelineParameterError, match="'chosen' is 'nowhere/raw/a.csv': .*no datastore 'now"):
+        check_data_paths([beside, reads], {"chosen": "nowhere/raw/a.csv"})
+    for value in ("/raw/a.csv", "workspaceblobstore/raw/a.csv"):
+        assert not project.run(dag, chosen=value).failed
+
+
+def test_numbers_and_empty_texts_as_the_form_sends_them_are_no_change(project: Project) -> None:
+    parameters = [PipelineParameter(n, v) for n, v in (("rate", 1.0), ("rounds", 2), ("note", ""))]
+    step = project.step("told", arguments=parameters)
+    dag = Pipeline(project.workspace, [step]).to_dag("numbers")
+    project.run(dag)
+    again = project.run(dag, rate=1, rounds=2.0, note=None)
+    assert states(again)["told"] == "skipped"
+    assert dict(project.run_record(again).parameters) == {"rate": 1.0, "rounds": 2, "note": ""}
 
 
 @pytest.mark.parametrize("harm", ["missing", "truncated", "altered", "replaced"])

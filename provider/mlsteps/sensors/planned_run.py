@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mlsteps.sensors.data_paths import check_data_paths
 from mlsteps.sensors.guarded import names_to_regenerate
 from mlsteps.sensors.skipped_along import tasks_skipped_along
 from mlsteps.sensors.waiting import Waiting
@@ -39,7 +40,8 @@ class PlannedRun:
     def of(cls, sensor: ReuseSensor, context: Context) -> PlannedRun:
         """Plan the run that Airflow's context describes.
 
-        :raises PipelineParameterError: ``regenerate_outputs`` names a step that there is not.
+        :raises PipelineParameterError: ``regenerate_outputs`` names a step that there is not, or a data path
+            a datastore that there is not.
         """
         dag = context["dag"]
         attempt = Attempt.of(sensor, context)
@@ -47,6 +49,7 @@ class PlannedRun:
         # Before anything is looked up: a clean-up beside this run must see that it has begun.
         for store in record_stores(dag):
             run_record(attempt, dag).create(store)
+        check_data_paths((task for task in dag.tasks if isinstance(task, PipelineStep)), attempt.parameters)
         planner = Planner(
             dag,
             attempt.parameters,
