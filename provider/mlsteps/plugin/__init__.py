@@ -21,13 +21,26 @@ class MlstepsPlugin(AirflowPlugin):
 
     name = "mlsteps"
 
+    # A tab of each DAG run. Airflow resolves the address against its own, wherever that is.
+    external_views: list[Any] = [
+        {
+            "name": "Reuse",
+            "href": "mlsteps/reuse?dag_id={DAG_ID}&run_id={RUN_ID}",
+            "destination": "dag_run",
+            "url_route": "mlsteps-reuse",
+        }
+    ]
+
     @property
     def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
-        """SDK v1's REST calls."""
+        """SDK v1's REST calls, and the page of the tab."""
+        from mlsteps.plugin.pages import router
         from mlsteps.publishing.dag_ids import URL_PREFIX
         from mlsteps.rest.app import make_app
 
-        return [{"app": make_app(), "url_prefix": URL_PREFIX, "name": "mlsteps"}]
+        app = make_app()
+        app.include_router(router)
+        return [{"app": app, "url_prefix": URL_PREFIX, "name": "mlsteps"}]
 
     @property
     def timetables(self) -> list[Any]:  # type: ignore[override]
