@@ -11,6 +11,9 @@ from e2e.arrivals import schedule_arrivals
 from mlsteps import Schedule
 from mlsteps.cli.standalone import StandaloneAirflow
 from mlsteps.workspace import Workspace
+from servers.chromium import browser, page
+
+__all__ = ["browser", "page"]  # fixtures
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Assets under a real scheduler: a DAG starts when a step of another really ran, or when a file arrives."""
+"""What starts DAGs under a real scheduler: steps of another that ran, files, a clock, programs, people."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
 
 from e2e.arrivals import MINUTES, finished_runs, runs_of, wait_until
 from e2e.submitting import check_words, submit, write
+from e2e.trigger_form import TriggerForm, reuse_shown, tasks_shown
 from e2e.triggerers import another_triggerer, triggerers
 from mlsteps import (
+    DataPath,
+    DataPathComputeBinding,
     Datastore,
     Experiment,
     Model,
     Pipeline,
+    PipelineData,
+    PipelineParameter,
     PipelineRun,
     PublishedPipeline,
     PythonScriptStep,
@@ -33,6 +38,9 @@ from mlsteps.data.file_states import file_states
 from mlsteps.records import StepRecord, layout, read_step
 from mlsteps.records.watches import Watch, begin_watch, read_seen
 from mlsteps.workspace import Workspace
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -296,6 +304,87 @@ def test_a_run_that_is_canceled_from_outside_ends_and_starts_nothing_more(
     assert run.wait_for_completion(show_output=False) == "Canceled"
     assert airflow.wait_for_run("published.canceled", run.id) == "failed"
     assert run.find_step_run("after") == []
+
+
+@pytest.fixture(scope="module")
+def form(airflow: StandaloneAirflow, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The id of a DAG that is published, with parameters of every kind that a form can show."""
+    scripts = tmp_path_factory.mktemp("forecast")
+    for name in ("prepare", "train"):
+        write(scripts, name, "import sys; open(sys.argv[1], 'w').write(' '.join(sys.argv[2:]))\n")
+    store = Datastore(workspace, "workspaceblobstore")
+    store.store.write("sales/2026.csv", b"1,2")
+    sales = PipelineParameter(
+        "sales", DataPath(store, "sales/2026.csv"), title="Sales", description="What to learn *from*."
+    )
+    read = (sales, DataPathComputeBinding())
+    part = PipelineParameter("part", 1.0, title="Part", minimum=0, maximum=1)
+    rate = PipelineParameter("rate", 0.5, title="Learning rate", description="Less is slower.", minimum=0)
+    size = PipelineParameter("size", "small", title="Size", choices=["small", "large"])
+    rounds = PipelineParameter("rounds", 10, maximum=20)
+    deep, note = PipelineParameter("deep", False), PipelineParameter("note", "")
+    prepared, model = PipelineData("prepared"), PipelineData("model")
+    prepare = PythonScriptStep(
+        "prepare.py",
+        "prepare",
+        arguments=[prepared, read, part],
+        inputs=[read],
+        outputs=[prepared],
+        source_directory=scripts / "prepare",
+    )
+    train = PythonScriptStep(
+        "train.py",
+        "train",
+        arguments=[model, rate, size, rounds, deep, note],
+        inputs=[prepared],
+        outputs=[model],
+        source_directory=scripts / "train",
+    )
+    Pipeline(workspace, [prepare, train]).publish("forecast", "Trains the forecast")
+    airflow.wait_for_dag("published.forecast")
+    return "published.forecast"
+
+
+def test_somebody_changes_two_fields_of_the_form_and_sees_what_ran_and_why(
+    airflow: StandaloneAirflow, form: str, page: Page
+) -> None:
+    first = run(airflow, form)
+    shown = TriggerForm(page, airflow.url, form)
+    titles = ["Sales", "Part", "Learning rate", "Size", "rounds", "deep", "note"]
+    assert shown.titles() == titles
+    assert shown.text("Sales") == "What to learn from.\nA path on a datastore: datastore/path."
+    assert (shown.value("Sales"), shown.value("Part")) == ("workspaceblobstore/sales/2026.csv", "1")
+    assert shown.text("Learning rate") == "Less is slower.\nAt least 0."
+    assert (shown.text("Part"), shown.text("rounds")) == ("From 0 to 1.", "At most 20.")
+    assert not shown.field("deep").get_by_role("checkbox").is_checked()
+
+    shown.write("Learning rate", "0.05")
+    assert shown.choose("Size", "large") == ["small", "large"]
+    run_id = shown.trigger()
+    assert airflow.wait_for_run(form, run_id) == "success"
+    page.reload()
+    assert tasks_shown(page) == {"reuse": "Success", "prepare": "Skipped", "train": "Success"}
+    told = reuse_shown(page)
+    assert told["prepare"] == ("reused", f"reused from run {first} of {form}: nothing changed")
+    outcome, why = told["train"]
+    assert outcome == "ran" and why.startswith("re-run: ")
+    assert "parameter rate 0.5 -> 0.05" in why and "parameter size small -> large" in why
+    output = record(airflow, form, run_id, "train").outputs["model"]
+    assert Path(output["url"]).read_text() == "0.05 large 10 False "
+
+
+def test_the_form_starts_nothing_with_a_value_that_cannot_be(
+    airflow: StandaloneAirflow, form: str, page: Page
+) -> None:
+    before = runs(airflow, form)
+    shown = TriggerForm(page, airflow.url, form)
+    shown.write("Part", "7")
+    assert shown.value("Part") == "1"  # Airflow's form goes back to the nearest one, and says so by that
+    shown.write("Sales", "2026.csv")
+    problem = shown.refused()
+    assert "Invalid input for param sales: '2026.csv'" in problem
+    assert "A path on a datastore: `datastore/path`." in problem
+    assert runs(airflow, form) == before
 
 
 def run(airflow: StandaloneAirflow, dag_id: str) -> str:
