@@ -48,6 +48,8 @@ class StandaloneAirflow:
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(dags_folder),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            # Else in the machine's temporary folder, where another Airflow has its bundle of the same name.
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": str(self.home.absolute() / "dag_bundles"),
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
             # Otherwise 32 idle workers; with fewer than these tasks wait, as a worker is often busy for some
             # seconds after its task has ended. And everybody on this machine's loopback is the one user.
