@@ -383,7 +383,7 @@ def test_the_form_starts_nothing_with_a_value_that_cannot_be(
     shown.write("Sales", "2026.csv")
     problem = shown.refused()
     assert "Invalid input for param sales: '2026.csv'" in problem
-    assert "A path on a datastore: `datastore/path`." in problem
+    assert "A path on a datastore: datastore/path." in problem
     assert runs(airflow, form) == before
 
 

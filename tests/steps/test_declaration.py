@@ -464,7 +464,7 @@ def test_a_form_field_says_what_may_be_written_beside_what_its_author_says(proje
         ),
         "least": (PipelineParameter("least", 0.5, minimum=0), "At least 0."),
         "most": (PipelineParameter("most", 0.5, maximum=1), "At most 1."),
-        "path": (PipelineParameter("path", path, description="What to read"), "`datastore/path`."),
+        "path": (PipelineParameter("path", path, description="What to read"), "datastore/path."),
     }
     parameters = [parameter for parameter, _ in told.values()]
     with DAG("beside") as dag:

@@ -55,9 +55,9 @@ def form_field(parameter: PipelineParameter) -> Param:
 def _allowed(parameter: PipelineParameter, kind: str) -> str | None:
     """What may be written in a field, where it does not show that itself."""
     if kind == "DataPath":
-        return "A path on a datastore: `datastore/path`."
+        return "A path on a datastore: datastore/path."
     if parameter.json_type == "string" and kind != "str":
-        return "A registered dataset: `name` or `name:version`."
+        return "A registered dataset: name or name:version."
     least, most = parameter.minimum, parameter.maximum
     if least is not None and most is not None:
         return f"From {least} to {most}."
