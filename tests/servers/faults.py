@@ -55,6 +55,7 @@ class FaultyProxy:
         self.stalls = stalls
         self.requests: list[str] = []
         self.injected: list[Fault] = []
+        self.connections = 0
         self._lock = threading.Lock()
         self._upstream = urlsplit(server).netloc
         proxy = self
@@ -64,6 +65,8 @@ class FaultyProxy:
 
             def setup(self) -> None:
                 super().setup()
+                with proxy._lock:
+                    proxy.connections += 1
                 self.upstream = http.client.HTTPConnection(proxy._upstream, timeout=30)
                 self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

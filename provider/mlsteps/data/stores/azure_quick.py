@@ -137,15 +137,15 @@ class QuickRequests:
         """The answer to a request; its connection is kept if all of it was read."""
         signature = self._signer.container(self._container, write=verb != "GET")
         connection = self._connection()
-        kept = False
+        answer = None
         try:
             target = f"{self._path}{name and '/'}{quote(name, safe='/~')}?{query}{signature}"
             connection.request(verb, target, data, {"x-ms-version": _VERSION, **headers})
             answer = connection.getresponse()
             yield answer
-            kept = answer.isclosed() and connection.sock is not None
         finally:
-            if kept:
+            # Also where whoever takes pieces has all of them and does not ask for more.
+            if answer and answer.isclosed() and connection.sock:
                 self._idle.append(connection)
             else:
                 connection.close()
