@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Literal
 
@@ -100,7 +101,7 @@ class _Transfer:
         self._names = NameCheck(rules_of(target.store, target.path), source.url, target.join)
         self._comparison = Comparison(source, target, cache, work)
         self._copier = FileCopier(source, target, work, background)
-        self._running: set[Future[None]] = set()
+        self._running: deque[Future[None]] = deque()
 
     def run(self) -> None:
         files = self._list()
@@ -190,18 +191,13 @@ class _Transfer:
         if self._copier.uses_all_threads(info):
             self._copier.copy(path, info)
             return
-        self._running.add(self._work.start(lambda item: self._copier.copy(*item), (path, info)))
+        self._running.append(self._work.start(lambda item: self._copier.copy(*item), (path, info)))
         if len(self._running) >= _WAITING:
-            self._await(FIRST_COMPLETED)
+            self._running.popleft().result()
 
     def _await_all(self) -> None:
         while self._running:
-            self._await(FIRST_COMPLETED)
-
-    def _await(self, when: str) -> None:
-        done, self._running = wait(self._running, return_when=when)
-        for future in done:
-            future.result()
+            self._running.popleft().result()
 
 
 def _clear_leftovers(target: Place) -> None:
