@@ -1,8 +1,9 @@
 """The few requests that a transfer makes by the thousand, without what the SDK costs for each: most of it.
 
-A request is made once, on a connection that is kept, signed for its container. Whatever goes wrong with it,
-be it a refusal, a busy service or a broken connection, is left to the SDK: whoever calls asks that again,
-which tries again where that helps and tells what is wrong where it does not.
+A request is made once, on a connection that is kept, and signed with the account's key, or for its container
+by who has none. Whatever goes wrong with it, be it a refusal, a busy service or a broken connection, is left
+to the SDK: whoever calls asks that again, which tries again where that helps and tells what is wrong where it
+does not.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class QuickRequests:
         self._secure = parts.scheme == "https"
         self._container = container
         self._signer = signer
+        self._key = signer.key
         self._limits = limits
         self._process = os.getpid()
         self._idle: list[http.client.HTTPConnection] = []
@@ -83,7 +85,7 @@ class QuickRequests:
         query |= {"prefix": prefix} if prefix else {}
         query |= {"marker": marker} if marker else {}
         try:
-            with self._answer("GET", "", {}, query=urlencode(query, quote_via=quote) + "&") as answer:
+            with self._answer("GET", "", {}, query=urlencode(query, quote_via=quote)) as answer:
                 return answer.read() if answer.status == 200 else None
         except _BROKEN:
             return None
@@ -101,7 +103,7 @@ class QuickRequests:
         :param block: Its id, as the SDK takes it.
         """
         query = {"comp": "block", "blockid": base64.b64encode(block.encode()).decode()}
-        return self._done(201, name, {"Content-MD5": _md5(data)}, data, urlencode(query) + "&")
+        return self._done(201, name, {"Content-MD5": _md5(data)}, data, urlencode(query))
 
     def copy(self, name: str, source: str, tag: str) -> bool:
         """Copy a version of a blob; whether that is known to have worked.
@@ -135,17 +137,24 @@ class QuickRequests:
         query: str = "",
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to a request; its connection is kept if all of it was read."""
-        signature = self._signer.container(self._container, write=verb != "GET")
+        path = f"{self._path}{name and '/'}{quote(name, safe='/~')}"
+        headers = {"x-ms-version": _VERSION, **headers}
+        if data is not None:
+            headers["Content-Length"] = str(len(data))
+        if self._key:
+            headers = self._key.sign(verb, path, query, headers)
+        else:
+            signature = self._signer.container(self._container, write=verb != "GET")
+            query = f"{query}&{signature}" if query else signature
         connection = self._connection()
         answer = None
         try:
-            target = f"{self._path}{name and '/'}{quote(name, safe='/~')}?{query}{signature}"
-            connection.request(verb, target, data, {"x-ms-version": _VERSION, **headers})
+            connection.request(verb, f"{path}?{query}" if query else path, data, headers)
             answer = connection.getresponse()
             yield answer
         finally:
             # Also where whoever takes pieces has all of them and does not ask for more.
-            if answer and answer.isclosed() and connection.sock:
+            if answer is not None and answer.isclosed() and connection.sock:
                 self._idle.append(connection)
             else:
                 connection.close()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data.stores.azure_account import AzureAccount
+from mlsteps.data.stores.azure_shared_key import SharedKey
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, UserDelegationKey
@@ -36,6 +37,14 @@ class Signer:
         """Whether it can."""
         credential = self._account.client.credential
         return self._account.can_sign or hasattr(credential, "get_token")
+
+    @property
+    def key(self) -> SharedKey | None:
+        """What signs a request by itself; None for who does not hold the account's key."""
+        client = self._account.client
+        if not self._account.can_sign:
+            return None
+        return SharedKey(client.credential.account_name, client.credential.account_key)
 
     def blob(self, blob: BlobClient, seconds: float, *, write: bool) -> str:
         """What to append to the blob's URL, so that it can be read (or written)."""
