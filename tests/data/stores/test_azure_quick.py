@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from pathlib import Path
 from urllib.parse import quote
 
@@ -52,7 +53,9 @@ def test_an_accounts_key_signs_every_request_and_no_address_holds_a_signature(az
             data[10:70],
             data[70:110],
         ]
-        assert quick.put_block(f"{name}.blocks", "00000-+/=", data)
+        assert quick.put_block(
+            f"{name}.blocks", "00000-+/=", [data[:9], data[9:]], 70_000, hashlib.md5(data).digest()
+        )
         assert (
             store.container_client.get_blob_client(f"{name}.blocks").get_block_list("all")[1][0].size
             == 70_000

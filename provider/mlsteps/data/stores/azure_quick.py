@@ -14,14 +14,14 @@ import http.client
 import os
 import ssl
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode, urlsplit
 
 from mlsteps.data.stores.azure_account import RetryLimits
 from mlsteps.data.stores.azure_signing import Signer
-from mlsteps.data.stores.buffers import Buffers
+from mlsteps.data.stores.buffers import Buffers, Data
 
 if TYPE_CHECKING:
     from mlsteps.data.stores.base import FileInfo
@@ -95,15 +95,19 @@ class QuickRequests:
         headers = {"x-ms-blob-type": "BlockBlob"} | {
             f"x-ms-meta-{key}": text for key, text in metadata.items()
         }
-        return self._done(201, name, headers | {"Content-MD5": _md5(data)}, data)
+        md5 = hashlib.md5(data, usedforsecurity=False).digest()
+        headers |= {"Content-MD5": _text(md5), "Content-Length": str(len(data))}
+        return self._done(201, name, headers, [data])
 
-    def put_block(self, name: str, block: str, data: bytes | memoryview) -> bool:
+    def put_block(self, name: str, block: str, parts: Iterable[Data], length: int, md5: bytes) -> bool:
         """Send a block for a blob, which a list of blocks is to name; whether that is known to have worked.
 
         :param block: Its id, as the SDK takes it.
+        :param length, md5: Of all parts together; the service refuses others.
         """
         query = {"comp": "block", "blockid": base64.b64encode(block.encode()).decode()}
-        return self._done(201, name, {"Content-MD5": _md5(data)}, data, urlencode(query))
+        headers = {"Content-MD5": _text(md5), "Content-Length": str(length)}
+        return self._done(201, name, headers, parts, urlencode(query))
 
     def copy(self, name: str, source: str, tag: str) -> bool:
         """Copy a version of a blob; whether that is known to have worked.
@@ -114,11 +118,12 @@ class QuickRequests:
             "x-ms-requires-sync": "true",
             "x-ms-copy-source": source,
             "x-ms-source-if-match": f'"{tag}"',
+            "Content-Length": "0",
         }
-        return self._done(202, name, headers, b"")
+        return self._done(202, name, headers, [])
 
     def _done(
-        self, status: int, name: str, headers: Mapping[str, str], data: bytes | memoryview, query: str = ""
+        self, status: int, name: str, headers: Mapping[str, str], data: Iterable[Data], query: str = ""
     ) -> bool:
         try:
             with self._answer("PUT", name, headers, data, query) as answer:
@@ -133,14 +138,12 @@ class QuickRequests:
         verb: str,
         name: str,
         headers: Mapping[str, str],
-        data: bytes | memoryview | None = None,
+        data: Iterable[Data] | None = None,
         query: str = "",
     ) -> Iterator[http.client.HTTPResponse]:
         """The answer to a request; its connection is kept if all of it was read."""
         path = f"{self._path}{name and '/'}{quote(name, safe='/~')}"
         headers = {"x-ms-version": _VERSION, **headers}
-        if data is not None:
-            headers["Content-Length"] = str(len(data))
         if self._key:
             headers = self._key.sign(verb, path, query, headers)
         else:
@@ -173,8 +176,8 @@ class QuickRequests:
             return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
 
 
-def _md5(data: bytes | memoryview) -> str:
-    return base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode()
+def _text(md5: bytes) -> str:
+    return base64.b64encode(md5).decode()
 
 
 def _trusting() -> ssl.SSLContext:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from typing import TypeAlias
+
+Data: TypeAlias = bytes | memoryview
 
 
 class Buffers:

@@ -15,17 +15,15 @@ from mlsteps.data.stores.azure_blocks import block_length
 from mlsteps.data.stores.azure_copy import ONE_REQUEST, copy_blob
 from mlsteps.data.stores.azure_ranges import ChangedMeanwhile
 from mlsteps.data.stores.base import FileInfo
+from mlsteps.data.stores.buffers import Data
 from mlsteps.data.transfer.identity import MD5_PREFIX, known_content
 from mlsteps.data.transfer.listings import Place
-from mlsteps.data.transfer.partials import Data
 from mlsteps.data.transfer.readers import ListedLongAgo, Reader, SourceChanged, gone, reader_of
 from mlsteps.data.transfer.work import Work
 from mlsteps.data.transfer.writers import LARGE, BlobWriter, FolderWriter, Writer
 from mlsteps.exceptions import DatastoreException
 from mlsteps.launcher.digest import FILE_PREFIX, FileDigest
 
-# Pieces that one thread reads in one go: few requests for a large file.
-_SPAN = 8
 _PENDING = "pending"
 
 
@@ -81,7 +79,7 @@ class FileCopier:
             return "service"
         if isinstance(store, AzureBlobStore):
             with closing(reader_of(self._source, path, info)) as reader:
-                return self._through_here(path, reader, BlobWriter(store, place, reader.size))
+                return self._through_here(path, reader, BlobWriter(store, place, reader))
         local = store.local_path(place)
         if local is not None:
             with closing(reader_of(self._source, path, info)) as reader:
@@ -150,7 +148,7 @@ class FileCopier:
 
     def _pieces(self, reader: Reader, writer: Writer) -> tuple[str, str | None]:
         """Move all of it; returns the digest of what arrived, and its MD5 if that is known of the source."""
-        length = block_length(reader.size)
+        length = writer.length
         count = -(-reader.size // length)
         known = reader.known or ""
         with_md5 = known.startswith(MD5_PREFIX) and (count <= 1 or writer.reads_back)
@@ -174,7 +172,7 @@ class FileCopier:
 
     def _in_parallel(self, reader: Reader, writer: Writer, length: int, count: int) -> Iterator[list[bytes]]:
         """Move pieces by all threads, each of which takes some that follow each other."""
-        span = max(1, min(_SPAN, count // (2 * self._work.parallel)))
+        span = max(1, min(reader.span, count // (2 * self._work.parallel)))
 
         def move(first: int) -> list[list[bytes]]:
             numbers = range(first, min(first + span, count))

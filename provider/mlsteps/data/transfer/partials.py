@@ -16,11 +16,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeAlias
 
+from mlsteps.data.stores.buffers import Data
+from mlsteps.data.transfer.chunk_hashes import ChunkHashes
 from mlsteps.launcher.digest import CHUNK_SIZE, chunk_hashes
-
-Data: TypeAlias = bytes | memoryview
 
 # As ``atomic.TEMPORARY``, which no listing shows; no process id has a zero in front.
 _DATA, _LIST = "00", "01"
@@ -61,21 +60,15 @@ class Partial:
 
     def put(self, number: int, parts: Iterator[Data]) -> list[bytes]:
         """Write a piece, of which it takes the parts; returns the hashes of its chunks."""
-        start = at = number * self._length
-        end = min(start + self._length, self._size)
-        hashes: list[bytes] = []
-        chunk = hashlib.sha256()
+        at = number * self._length
+        end = min(at + self._length, self._size)
+        chunks = ChunkHashes()
         while at < end:
-            view = memoryview(next(parts))
-            while view:
-                left = CHUNK_SIZE - (at - start) % CHUNK_SIZE
-                data = view[:left]
-                chunk.update(data)
-                self._write(data, at)
-                at, view = at + len(data), view[left:]
-                if len(data) == left or at == end:
-                    hashes.append(chunk.digest())
-                    chunk = hashlib.sha256()
+            data = memoryview(next(parts))
+            chunks.add(data)
+            self._write(data, at)
+            at += len(data)
+        hashes = chunks.all()
         if self._list >= 0:
             with self._lock:
                 os.write(self._list, number.to_bytes(8, "big") + b"".join(hashes).ljust(self._record, b"\0"))

@@ -10,10 +10,9 @@ from typing import BinaryIO
 from mlsteps.data.stores.azure_blob import AzureBlobStore
 from mlsteps.data.stores.azure_ranges import ChangedMeanwhile, read_pieces
 from mlsteps.data.stores.base import FileInfo
-from mlsteps.data.stores.buffers import Buffers
+from mlsteps.data.stores.buffers import Buffers, Data
 from mlsteps.data.transfer.identity import known_content, read_chunks
 from mlsteps.data.transfer.listings import Place
-from mlsteps.data.transfer.partials import Data
 from mlsteps.exceptions import DataNotFoundException, MlstepsException
 
 _buffers = Buffers()
@@ -30,16 +29,24 @@ class ListedLongAgo(MlstepsException):
 class Reader(ABC):
     """One version of a file.
 
+    :param url: Where it is, for people.
     :param size: Its bytes.
     :param known: The digest or MD5 that its store knows of it.
     :param version: Tells this version of this file from all others.
     """
 
+    url: str
     size: int
     known: str | None
     version: str
     in_sequence = False
     """Whether pieces have to be read one after the other."""
+
+    again = False
+    """Whether what was read can be read once more at little cost."""
+
+    span = 1
+    """How many pieces that follow each other are read faster together."""
 
     compared = True
     """Whether what is read will be compared with ``known``. Set by who reads."""
@@ -57,6 +64,10 @@ class Reader(ABC):
 
         :raises SourceChanged: they may not have been.
         """
+
+    def changed(self) -> SourceChanged:
+        """The error for a file that does not keep still."""
+        return SourceChanged(f"{self.url!r} changed while it was being copied: something still writes to it.")
 
     def close(self) -> None:  # noqa: B027 - most have nothing to close
         """Let go of it."""
@@ -86,9 +97,10 @@ def gone(url: str) -> DataNotFoundException:
 
 class _FolderReader(Reader):
     known = None
+    again = True
 
     def __init__(self, path: str) -> None:
-        self._path = path
+        self.url = path
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._status = os.fstat(self._file)
         self.size = self._status.st_size
@@ -101,26 +113,29 @@ class _FolderReader(Reader):
             while filled < len(data):
                 count = os.preadv(self._file, [data[filled:]], at + filled)
                 if not count:
-                    raise _changed(self._path)
+                    raise self.changed()
                 filled += count
             yield data
 
     def finish(self) -> None:
         if _state(os.fstat(self._file)) != _state(self._status):
-            raise _changed(self._path)
+            raise self.changed()
 
     def close(self) -> None:
         os.close(self._file)
 
 
 class _BlobReader(Reader):
+    span = 8  # by one request
+
     def __init__(self, store: AzureBlobStore, info: FileInfo) -> None:
         self._store = store
         self._info = info
         self._begun = False
+        self.url = store.url(info.path)
         self.size = info.size
         self.known = known_content(info)
-        self.version = f"{store.url(info.path)}\0{info.version}"
+        self.version = f"{self.url}\0{info.version}"
 
     def read(self, start: int, length: int, piece: int) -> Iterator[Data]:
         try:
@@ -129,8 +144,8 @@ class _BlobReader(Reader):
                 yield data
         except (ChangedMeanwhile, FileNotFoundError):
             if self._begun:
-                raise _changed(self._store.url(self._info.path)) from None
-            raise ListedLongAgo(self._store.url(self._info.path)) from None
+                raise self.changed() from None
+            raise ListedLongAgo(self.url) from None
 
     def finish(self) -> None:
         """Each piece was asked for with the version's tag."""
@@ -140,7 +155,7 @@ class _StreamReader(Reader):
     in_sequence = True
 
     def __init__(self, url: str, stream: BinaryIO, info: FileInfo) -> None:
-        self._url = url
+        self.url = url
         self._stream = stream
         self.size = info.size
         self.known = known_content(info)
@@ -151,12 +166,12 @@ class _StreamReader(Reader):
             count = min(piece, start + length - at)
             data = next(read_chunks(self._stream, count), b"")
             if len(data) != count:
-                raise _changed(self._url)
+                raise self.changed()
             yield data
 
     def finish(self) -> None:
         if self._stream.read(1):
-            raise _changed(self._url)
+            raise self.changed()
 
     def close(self) -> None:
         self._stream.close()
@@ -164,7 +179,3 @@ class _StreamReader(Reader):
 
 def _state(status: os.stat_result) -> str:
     return f"{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
-
-
-def _changed(url: str) -> SourceChanged:
-    return SourceChanged(f"{url!r} changed while it was being copied: something still writes to it.")

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 
 from mlsteps.data.stores.azure_blob import AzureBlobStore
-from mlsteps.data.stores.azure_blocks import BlockIds, commit_blocks, upload_bytes
-from mlsteps.data.transfer.partials import Data, Partial
+from mlsteps.data.stores.azure_blocks import BlockIds, block_length, commit_blocks, upload_bytes
+from mlsteps.data.stores.buffers import Data
+from mlsteps.data.transfer.chunk_hashes import ChunkHashes
+from mlsteps.data.transfer.partials import Partial
+from mlsteps.data.transfer.readers import Reader
 from mlsteps.exceptions import UserErrorException
 from mlsteps.launcher.digest import CHUNK_SIZE, chunk_hashes
 from mlsteps.launcher.remote import DIGEST_KEY
 
 # From here on a copy that was interrupted is gone on with, and all threads work on one file.
 LARGE = 4 * CHUNK_SIZE
+# What has just arrived is hashed, written and sent while it is in the processor's cache.
+PART = 256 * 1024
 
 
 class Writer(ABC):
-    """What arrives of a file, from any thread."""
+    """What arrives of a file, from any thread.
+
+    :param length: Bytes of a piece.
+    """
+
+    length: int
 
     part: int | None = None
     """How many bytes of a piece it likes to take at a time; None for all of them."""
@@ -59,11 +70,11 @@ class FolderWriter(Writer):
     """
 
     reads_back = True
-    # What has just arrived is hashed and written while it is in the processor's cache.
-    part = 256 * 1024
+    part = PART
 
     def __init__(self, target: Path, version: str, size: int, length: int) -> None:
         self._target = target
+        self.length = length
         try:
             self._partial = Partial(target, version, size, length, resumable=size > LARGE)
         except (FileExistsError, NotADirectoryError) as error:
@@ -99,10 +110,14 @@ class BlobWriter(Writer):
 
     checked = "service"
 
-    def __init__(self, store: AzureBlobStore, path: str, size: int) -> None:
+    def __init__(self, store: AzureBlobStore, path: str, source: Reader) -> None:
         self._store = store
         self._path = path
-        self._single: Data | None = b"" if size <= CHUNK_SIZE else None
+        self._source = source
+        self.length = block_length(source.size, streamed=source.again)
+        self._single: Data | None = b"" if source.size <= CHUNK_SIZE else None
+        if self._single is None and source.again:
+            self.part = PART
         self._names: dict[int, str] = {}
         if self._single is None:
             self._blob = store.blob(path)
@@ -113,20 +128,36 @@ class BlobWriter(Writer):
         return None  # only who has the piece can tell: blocks are named by their content
 
     def put(self, number: int, parts: Iterator[Data]) -> list[bytes]:
-        data = next(parts)
-        hashes = chunk_hashes(data)
         if self._single is not None:
-            self._single = data
-        else:
-            name = self._names[number] = self._ids.of(number, hashes)
-            if not self._ids.is_there(name, len(data)):
-                self._send(name, data)
+            self._single = next(parts)
+            return chunk_hashes(self._single)
+        chunks, md5 = ChunkHashes(), hashlib.md5(usedforsecurity=False)
+        left = size = min(self.length, self._source.size - number * self.length)
+        data: Data = b""
+        while left > 0:
+            data = next(parts)
+            chunks.add(data)
+            md5.update(data)
+            left -= len(data)
+        hashes = chunks.all()
+        name = self._names[number] = self._ids.of(number, hashes)
+        if not self._ids.is_there(name, size):
+            whole = data if len(data) == size else None
+            self._send(name, hashes, md5.digest(), whole, number * self.length, size)
         return hashes
 
-    def _send(self, name: str, data: Data) -> None:
-        store, path = self._store, self._path
-        if not (store.quick and store.quick.put_block(store.name(path), name, data)):
-            store.writing(path, lambda: self._blob.stage_block(name, bytes(data), validate_content=True))
+    def _send(
+        self, name: str, hashes: list[bytes], md5: bytes, whole: Data | None, start: int, size: int
+    ) -> None:
+        """Send a block: what is at hand of it, or what is read once more."""
+        store, path, read = self._store, self._path, self._source.read
+        parts = read(start, size, PART) if whole is None else iter([whole])
+        if store.quick and store.quick.put_block(store.name(path), name, parts, size, md5):
+            return
+        data = bytes(next(read(start, size, size)) if whole is None else whole)
+        if chunk_hashes(data) != hashes:
+            raise self._source.changed()
+        store.writing(path, lambda: self._blob.stage_block(name, data, validate_content=True))
 
     def commit(self, digest: str) -> None:
         store, path, metadata = self._store, self._path, {DIGEST_KEY: digest}
