@@ -6,6 +6,7 @@ import builtins
 import contextlib
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -34,8 +35,7 @@ class FolderStore(Store):
         return str(self.local_path(path))
 
     def stat(self, path: str) -> FileInfo | None:
-        target = self.local_path(path)
-        return _info(exact_path(path), str(target)) if target.is_file() else None
+        return _info(exact_path(path), str(self.local_path(path)))
 
     def list(self, prefix: str = "") -> Iterator[FileInfo]:
         start = self.local_path(prefix)
@@ -97,16 +97,18 @@ def _walk(folder: str, below: str, ancestors: tuple[str, ...]) -> Iterator[FileI
             real = os.path.realpath(place)
             if real not in ancestors:  # a link to a folder that it lies in
                 yield from _walk(place, f"{below}{name}", (*ancestors, real))
-        elif not atomic.TEMPORARY.fullmatch(name) and os.path.isfile(place):
+        elif not atomic.TEMPORARY.fullmatch(name):
             info = _info(f"{below}{name}", place)
             yield from [info] if info else []
 
 
 def _info(path: str, place: str) -> FileInfo | None:
+    """What is there, by as few looks as can be; None if it is no file, or was deleted since it was listed."""
     try:
-        return FileInfo(path, os.stat(place).st_size)
-    except FileNotFoundError:  # deleted since it was listed
+        found = os.stat(place)
+    except (OSError, ValueError):
         return None
+    return FileInfo(path, found.st_size) if stat.S_ISREG(found.st_mode) else None
 
 
 def _delete_folder(folder: Path) -> None:
