@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Follower:
     def __init__(self, run: PipelineRun, airflow: Any) -> None:
         self._run, self._airflow = run, airflow
         self._told: dict[str, str] = {}
-        self._lines: dict[str, int] = {}
+        self._lines: dict[str, Counter[str]] = {}
 
     def tell(self) -> None:
         """Print states that have changed, and lines that have come."""
@@ -43,9 +44,14 @@ class Follower:
         lines: list[str] = self._airflow.log(
             record.dag_id, record.run_id, record.task_id, record.map_index, record.try_number
         )
-        for line in lines[self._lines.get(step.id, 0) :]:
-            print(f"{step.name.strip()} | {line}", flush=True)
-        self._lines[step.id] = max(len(lines), self._lines.get(step.id, 0))
+        # Counted and not by their place: lines of several files come in between, and those above, which say
+        # where the log is from, are others at each look.
+        told, found = self._lines.setdefault(step.id, Counter()), Counter[str]()
+        for line in lines:
+            found[line] += 1
+            if found[line] > told[line]:
+                print(f"{step.name.strip()} | {line}", flush=True)
+        told |= found
         return lines
 
     def _tell_the_rest(self, step: StepRun) -> None:
