@@ -87,7 +87,11 @@ def pods(
     yield make
     cluster.node.__dict__.update(Node().__dict__)
     cluster.forbidden.clear()
-    wait_for(lambda: not cluster.pod_names())
+    try:
+        wait_for(lambda: not cluster.pod_names())
+    finally:  # else one test that fails fails all that follow, each after a while
+        for name in cluster.pod_names():
+            cluster.delete_pod("ns", name, 0)
     for one in made:
         assert one.left() == [], "something staged was left behind"
 

@@ -22,10 +22,10 @@ from mlsteps.cli.standalone import StandaloneAirflow
 MINUTES = 1 / 60
 
 
-def schedule_arrivals(workspace: Workspace, source: Path) -> Schedule:
+def schedule_arrivals(workspace: Workspace, source: Path, datastore: str = "workspaceblobstore") -> Schedule:
     """A schedule that looks at the folder ``incoming``, of a pipeline that prints what a file holds."""
     (source / "tell.py").write_text("import sys; print(sys.argv[1], open(sys.argv[2]).read())")
-    store = Datastore(workspace, "workspaceblobstore")
+    store = Datastore(workspace, datastore)
     store.store.write("incoming/before.txt", b"was there")
     data = (PipelineParameter("data", DataPath(store, "incoming/before.txt")), DataPathComputeBinding())
     word = PipelineParameter("word", "default")

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from e2e.arrivals import finished_runs, runs_of, wait_until
+from e2e.arrivals import finished_runs, runs_of, schedule_arrivals, wait_until
 from e2e.parts import AirflowInParts
 from e2e.submitting import check_words, submit, write
 from mlsteps import (
@@ -29,9 +29,13 @@ from mlsteps import (
     ScheduleRecurrence,
     StepRun,
 )
+from mlsteps.cli.azurite import Azurite
 from mlsteps.workspace import Workspace
+from servers.azurite import azurite, free_container
 from servers.debian import ServerMissing, skip_or_fail
 from servers.postgresql import DATABASE, PASSWORD, USER, postgresql
+
+__all__ = ["azurite"]
 
 SUMS = """
 import sys
@@ -52,6 +56,31 @@ note = Note()
 """
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(420)]
+
+
+@pytest.fixture(scope="module")
+def blobs(azurite: Azurite) -> Iterator[dict[str, str]]:
+    """The variable that holds the connection of a storage account, for this process and for Airflow."""
+    connection = {"conn_type": "wasb", "extra": {"connection_string": azurite.connection_string}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_BLOBS", json.dumps(connection))
+        yield {"AIRFLOW_CONN_BLOBS": json.dumps(connection)}
+
+
+@pytest.fixture(scope="module")
+def workspace(home: Path, blobs: dict[str, str]) -> Workspace:
+    """One with a datastore on blobs beside its own."""
+    folder = home / "mlsteps"
+    folder.mkdir()
+    drop = {"type": "azure_blob", "conn_id": "BLOBS", "container": free_container()}
+    settings = {"datastores": {"drop": {**drop, "create_if_not_exists": True}}}
+    (folder / "workspace.yaml").write_text(json.dumps(settings))
+    return Workspace(folder=folder)
+
+
+@pytest.fixture(scope="module")
+def arrivals(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Schedule:
+    return schedule_arrivals(workspace, tmp_path_factory.mktemp("arrivals"), "drop")
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +122,12 @@ def database() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def airflow(
-    home: Path, arrivals: Schedule, daily: Schedule, settings: dict[str, str], database: str
+    home: Path,
+    arrivals: Schedule,
+    daily: Schedule,
+    settings: dict[str, str],
+    database: str,
+    blobs: dict[str, str],
 ) -> Iterator[AirflowInParts]:
     dags = home / "dags"
     dags.mkdir()
@@ -104,6 +138,7 @@ def airflow(
     (home / "plugins" / "telling.py").write_text(NOTIFIER.format(str(home / "told.txt")))
     environment = {
         **settings,
+        **blobs,
         "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
         "AIRFLOW__MLSTEPS__ON_SUCCESS_CALLBACK": "telling.note",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database,
@@ -163,7 +198,7 @@ def test_nothing_is_lost_while_parts_of_airflow_are_killed(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    store, gate = Datastore(workspace, "workspaceblobstore").store, tmp_path / "go"
+    store, gate = Datastore(workspace, "drop").store, tmp_path / "go"
     first = submit(client, tmp_path, gate, "old code", "one", retries=3)
     wait_until(lambda: first.get_status() == "Running", 60, "the first run does not start")
 
