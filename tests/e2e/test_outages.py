@@ -131,8 +131,9 @@ def airflow(
 ) -> Iterator[AirflowInParts]:
     dags = home / "dags"
     dags.mkdir()
+    settings_of_bundle = {"refresh_interval": 3, "folder": str(home / "mlsteps")}
     bundles = [
-        {"name": "ml", "classpath": "mlsteps.bundles.WorkspaceDagBundle", "kwargs": {"refresh_interval": 3}}
+        {"name": "ml", "classpath": "mlsteps.bundles.WorkspaceDagBundle", "kwargs": settings_of_bundle}
     ]
     (home / "plugins").mkdir()
     (home / "plugins" / "telling.py").write_text(NOTIFIER.format(str(home / "told.txt")))
