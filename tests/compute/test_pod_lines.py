@@ -95,6 +95,14 @@ async def until(what: Callable[[], Any]) -> None:
     await asyncio.to_thread(wait_for, what)
 
 
+async def shut_down(task: asyncio.Task[Any]) -> None:
+    """End a triggerer's work. Before Python 3.12 one cancellation may be lost, where a line comes with it."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=0.5)
+    assert task.cancelled()
+
+
 def words(lines: list[str]) -> list[int]:
     printed = [line for line in lines if not line.startswith("mlsteps: ")]  # the launcher's own words
     return [int(line.removeprefix("line ").split()[0]) for line in printed]
@@ -108,9 +116,7 @@ def test_lines_are_told_while_it_runs_and_whoever_comes_next_goes_on(pods: Make,
     async def two_triggerers() -> Any:
         one = asyncio.create_task(event_of(waiting.triggerer(first)))
         await until(lambda: len(first) > 5)
-        one.cancel()  # as a triggerer that is shut down does
-        with pytest.raises(asyncio.CancelledError):
-            await one
+        await shut_down(one)
         await asyncio.sleep(0.3)
         noted = LogPosition.noted(waiting.area.store)
         assert noted.lines == len(first) and waiting.one.cluster.pod_names()
@@ -148,9 +154,7 @@ def test_a_triggerer_that_dies_costs_a_repeated_batch_and_no_line(
         async def dies() -> None:
             one = asyncio.create_task(event_of(waiting.triggerer(first)))
             await until(lambda: kept and len(words(first)) > kept[0])
-            one.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await one
+            await shut_down(one)
 
         asyncio.run(dies())
 
