@@ -27,13 +27,18 @@ __all__ = ["azurite", "cluster", "pods"]
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
 
-# It ends when it is told to.
+# Each ends when it is told to: how soon a triggerer sees that a pod runs is the cluster's affair.
 NUMBERS = """
 import os, time
 number = 0
-while not os.path.exists("{stop}"):
+while not os.path.exists("/shared/stop"):
     print("line", number, "of postgres://me:hush@db/x", flush=True)
     number += 1
+    time.sleep(0.05)
+"""
+THEN_WAITS = """
+import os, time
+while not os.path.exists("/shared/stop"):
     time.sleep(0.05)
 """
 
@@ -80,10 +85,10 @@ def stop(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "shared/stop").touch()
 
 
-def numbers(pods: Make, stop: Path, **changes: Any) -> Waiting:
+def waiting_for(script: str, pods: Make, stop: Path) -> Waiting:
     one = pods(deferrable=True, volumes={str(stop.parent): {"claim": "shared", "mount": "/shared"}})
     one.cluster.node.claims["shared"] = str(stop.parent)
-    return Waiting(one, one.job(NUMBERS.format(stop="/shared/stop"), **changes))
+    return Waiting(one, one.job(script))
 
 
 async def event_of(trigger: PodTrigger) -> Any:
@@ -95,11 +100,18 @@ async def until(what: Callable[[], Any]) -> None:
     await asyncio.to_thread(wait_for, what)
 
 
+async def stopped_after(what: Callable[[], Any], trigger: PodTrigger, stop: Path) -> Any:
+    """The event, of a pod that is told to end when that is so."""
+    event = asyncio.create_task(event_of(trigger))
+    await until(what)
+    stop.touch()
+    return await event
+
+
 async def shut_down(task: asyncio.Task[Any]) -> None:
-    """End a triggerer's work. Before Python 3.12 one cancellation may be lost, where a line comes with it."""
-    while not task.done():
-        task.cancel()
-        await asyncio.wait({task}, timeout=0.5)
+    """End a triggerer's work, which one cancellation has to do, also where a line comes with it."""
+    task.cancel()
+    await asyncio.wait({task}, timeout=30)
     assert task.cancelled()
 
 
@@ -109,7 +121,7 @@ def words(lines: list[str]) -> list[int]:
 
 
 def test_lines_are_told_while_it_runs_and_whoever_comes_next_goes_on(pods: Make, stop: Path) -> None:
-    waiting = numbers(pods, stop)
+    waiting = waiting_for(NUMBERS, pods, stop)
     first: list[str] = []
     second: list[str] = []
 
@@ -120,10 +132,7 @@ def test_lines_are_told_while_it_runs_and_whoever_comes_next_goes_on(pods: Make,
         await asyncio.sleep(0.3)
         noted = LogPosition.noted(waiting.area.store)
         assert noted.lines == len(first) and waiting.one.cluster.pod_names()
-        two = asyncio.create_task(event_of(waiting.triggerer(second)))
-        await until(lambda: len(second) > 5)
-        stop.touch()
-        return await two
+        return await stopped_after(lambda: len(second) > 5, waiting.triggerer(second), stop)
 
     assert asyncio.run(two_triggerers())["status"] == "success"
     rest = waiting.worker()
@@ -135,7 +144,7 @@ def test_lines_are_told_while_it_runs_and_whoever_comes_next_goes_on(pods: Make,
 def test_a_triggerer_that_dies_costs_a_repeated_batch_and_no_line(
     pods: Make, stop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting = numbers(pods, stop)
+    waiting = waiting_for(NUMBERS, pods, stop)
     first: list[str] = []
     second: list[str] = []
 
@@ -158,13 +167,7 @@ def test_a_triggerer_that_dies_costs_a_repeated_batch_and_no_line(
 
         asyncio.run(dies())
 
-    async def lives() -> Any:
-        event = asyncio.create_task(event_of(waiting.triggerer(second)))
-        await until(lambda: second)
-        stop.touch()
-        return await event
-
-    asyncio.run(lives())
+    asyncio.run(stopped_after(lambda: second, waiting.triggerer(second), stop))
     once, again = words(first), words([*second, *waiting.worker()])
     assert again == list(range(again[0], again[-1] + 1))
     assert once == list(range(len(once))) and len(once) > kept[0]
@@ -172,27 +175,25 @@ def test_a_triggerer_that_dies_costs_a_repeated_batch_and_no_line(
 
 
 def test_of_very_much_some_is_told_live_and_the_rest_in_the_end(
-    pods: Make, monkeypatch: pytest.MonkeyPatch
+    pods: Make, stop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pod_lines, "_MOST_LINES", 50)
-    one = pods(deferrable=True)
-    script = "for n in range(20000): print('line', n)\nimport time; time.sleep(1.5)"
-    waiting = Waiting(one, one.job(script))
+    script = "for n in range(20000): print('line', n)\n" + THEN_WAITS
+    waiting = waiting_for(script, pods, stop)
     live: list[str] = []
-    asyncio.run(event_of(waiting.triggerer(live)))
+    asyncio.run(stopped_after(lambda: live, waiting.triggerer(live), stop))
     assert 50 <= len(live) <= 50 * 20
     assert words([*live, *waiting.worker()]) == list(range(20000))
 
 
-def test_a_line_without_end_is_left_to_the_worker(pods: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_without_end_is_left_to_the_worker(
+    pods: Make, stop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(pod_lines, "_LONGEST", 1 << 16)
-    one = pods(deferrable=True)
-    script = (
-        "print('line 0', flush=True)\nprint('x' * 300000, end='', flush=True)\nimport time; time.sleep(1)"
-    )
-    waiting = Waiting(one, one.job(script))
+    script = "print('line 0', flush=True)\nprint('x' * 300000, end='', flush=True)\n" + THEN_WAITS
+    waiting = waiting_for(script, pods, stop)
     live: list[str] = []
-    asyncio.run(event_of(waiting.triggerer(live)))
+    asyncio.run(stopped_after(lambda: live, waiting.triggerer(live), stop))
     assert live in (["line 0"], ["line 0", "it prints a line without end"])
     assert "".join(waiting.worker()).count("x") > 250000
 
@@ -211,7 +212,7 @@ def test_what_airflow_masks_is_left_to_the_worker(pods: Make) -> None:
 
 
 def test_a_pod_whose_log_is_gone_is_not_told_twice(pods: Make, stop: Path) -> None:
-    waiting = numbers(pods, stop)
+    waiting = waiting_for(NUMBERS, pods, stop)
     live: list[str] = []
 
     async def deleted() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -111,20 +111,17 @@ class PodLines:
             while True:
                 end = time.monotonic() + _SECONDS
                 lines: list[bytes] = []
-                piece = b"-"
+                piece: bytes | None = b"-"
                 while piece and len(lines) < _MOST_LINES and (left := end - time.monotonic()) > 0:
-                    try:
-                        piece = await asyncio.wait_for(content.readany(), left)
-                    except asyncio.TimeoutError:
-                        break
-                    *whole, rest = (rest + piece).split(b"\n")
+                    piece = await _within(left, content.readany())
+                    *whole, rest = (rest + (piece or b"")).split(b"\n")
                     lines += whole
                 for first in range(0, len(lines), _MOST_LINES):
                     async with self._telling:
                         await in_thread(lambda some=lines[first : first + _MOST_LINES]: self._tell(some))  # type: ignore[misc]
                     await asyncio.sleep(max(0.0, end - time.monotonic()))
                     end += _SECONDS
-                if not piece:
+                if piece == b"":
                     return
                 if len(rest) > _LONGEST:
                     raise _TooLong
@@ -165,6 +162,19 @@ class PodLines:
         if self._position.lines > self._noted:
             self._position.note(self._noted_in)
             self._noted = self._position.lines
+
+
+async def _within(seconds: float, reading: Coroutine[Any, Any, bytes]) -> bytes | None:
+    """What is read, or None after so long. ``asyncio.wait_for`` loses cancellations before Python 3.12."""
+    task = asyncio.create_task(reading)
+    try:
+        await asyncio.wait({task}, timeout=seconds)
+    finally:
+        if not task.done():
+            task.cancel()
+    with suppress(asyncio.CancelledError):
+        return await task
+    return None
 
 
 class _TooLong(Exception):
