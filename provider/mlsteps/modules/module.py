@@ -67,9 +67,10 @@ class Module(PublishingModule):
         if not is_text(name):
             raise UserErrorException(f"Module.create: the name is a text, got {name!r}.")
         record = ModuleRecord(str(uuid4()), name, description or "", ACTIVE, utc_now())
-        if not create_module(workspace.record_store(), record):
+        created = create_module(workspace.record_store(), record)
+        if created is None:
             raise _taken(workspace, name)
-        return _of(workspace, record)
+        return _of(workspace, created)
 
     @staticmethod
     def get(

@@ -46,14 +46,15 @@ class PipelineEndpoint(EndpointView):
         """
         if not is_text(name):
             raise UserErrorException(f"PipelineEndpoint.publish: the name is a text, got {name!r}.")
-        if ENDPOINT_NAMES.of(workspace.record_store(), name) is not None:
+        if ENDPOINTS.named(workspace.record_store(), ENDPOINT_NAMES, None, name) is not None:
             raise _taken(workspace, name)
         first = _published(workspace, pipeline, name)
         versions = {"0": first.id}
         record = EndpointRecord(str(uuid4()), name, description or "", ACTIVE, "0", versions, utc_now())
-        if not create_endpoint(workspace.record_store(), record):
+        created = create_endpoint(workspace.record_store(), record)
+        if created is None:
             raise _taken(workspace, name)
-        return _of(workspace, record)
+        return _of(workspace, created)
 
     @staticmethod
     def get(workspace: Workspace, id: str | None = None, name: str | None = None) -> PipelineEndpoint:

@@ -62,9 +62,9 @@ MODULES = States("mlsteps/registry/modules", _VERSION, ModuleRecord)
 MODULE_NAMES = Names("mlsteps/registry/module-names", "module")
 
 
-def create_module(store: RecordStore, record: ModuleRecord) -> bool:
-    """Write a new module; False if its name is another one's."""
-    return MODULE_NAMES.take(store, record.name, record.id) and MODULES.create(store, record)
+def create_module(store: RecordStore, record: ModuleRecord) -> ModuleRecord | None:
+    """Write a new module; None if its name is another one's."""
+    return MODULES.create_named(store, MODULE_NAMES, record)
 
 
 def find_module(store: RecordStore, given: str) -> ModuleRecord | None:

@@ -35,6 +35,6 @@ ENDPOINTS = States("mlsteps/registry/pipeline-endpoints", VERSION, EndpointRecor
 ENDPOINT_NAMES = Names("mlsteps/registry/pipeline-endpoint-names", "endpoint")
 
 
-def create_endpoint(store: RecordStore, record: EndpointRecord) -> bool:
-    """Write a new endpoint; False if its name is another one's."""
-    return ENDPOINT_NAMES.take(store, record.name, record.id) and ENDPOINTS.create(store, record)
+def create_endpoint(store: RecordStore, record: EndpointRecord) -> EndpointRecord | None:
+    """Write a new endpoint; None if its name is another one's."""
+    return ENDPOINTS.create_named(store, ENDPOINT_NAMES, record)

@@ -7,7 +7,7 @@ time do each other no harm.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mlsteps.records.layout import path_part
@@ -46,6 +46,22 @@ class States(Generic[T]):
     def create(self, store: RecordStore, thing: T) -> bool:
         """Write a new one; False if there is one of its id."""
         return store.create(f"{self._folder(thing.id)}/1.json", self._dump(thing))
+
+    def create_named(self, store: RecordStore, names: Names, thing: T) -> T | None:
+        """Write a new one whose name is its own; None if the name is another one's.
+
+        Where somebody was killed who had taken the name and no more, the thing is made under the id that
+        the name was taken for: should they go on after all, only one of the two makes it.
+
+        :returns: As it was made.
+        """
+        name: str = thing.name  # type: ignore[attr-defined]
+        while not names.take(store, name, thing.id):
+            owner = names.of(store, name)
+            if owner is not None:
+                thing = replace(thing, id=owner)
+                break
+        return thing if self.create(store, thing) else None
 
     def of(self, data: bytes, path: str) -> T:
         """What a file has which was read before.
