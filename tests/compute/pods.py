@@ -96,6 +96,29 @@ def pods(
         assert one.left() == [], "something staged was left behind"
 
 
+# The end of a script that goes on until the test says so.
+UNTIL_STOP = """
+import os, time
+while not os.path.exists("/shared/stop"):
+    time.sleep(0.05)
+"""
+
+
+@pytest.fixture
+def stop(tmp_path: Path) -> Iterator[Path]:
+    """A file that is to be made for scripts to end, in a folder that their pods have as ``/shared``."""
+    (tmp_path / "shared").mkdir()
+    yield tmp_path / "shared/stop"
+    (tmp_path / "shared/stop").touch()
+
+
+def with_stop(pods: Make, stop: Path, **settings: Any) -> Pods:
+    """Jobs whose pods see that file."""
+    one = pods(volumes={str(stop.parent): {"claim": "shared", "mount": "/shared"}}, **settings)
+    one.cluster.node.claims["shared"] = str(stop.parent)
+    return one
+
+
 def run_beside(one: Pods, script: str, **changes: Any) -> Callable[[], list[JobOutcome]]:
     outcomes: list[JobOutcome] = []
     job = one.job(script, **changes)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from compute.jobs import ok, wait_for
-from compute.pods import Make, Pods, cluster, pods, run_beside
+from compute.pods import UNTIL_STOP, Make, Pods, cluster, pods, run_beside, stop, with_stop
 from mlsteps.compute import (
     JobSuspended,
     KubernetesCompute,
@@ -24,7 +24,7 @@ from servers.azurite import azurite
 from servers.docker_engine import DockerEngine
 from servers.faults import Fault, FaultyProxy
 
-__all__ = ["azurite", "cluster", "pods"]
+__all__ = ["azurite", "cluster", "pods", "stop"]
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
 
@@ -228,12 +228,13 @@ def test_a_stop_before_there_is_a_pod_leaves_none(pods: Make, deferrable: bool) 
     assert one.cluster.created == []
 
 
-def test_what_the_script_logs_is_told_while_it_runs(pods: Make) -> None:
-    one = pods()
-    script = "from mlsteps.run import Run; import time; Run.get_context().log('x', 1); time.sleep(6)"
+def test_what_the_script_logs_is_told_while_it_runs(pods: Make, stop: Path) -> None:
+    one = with_stop(pods, stop)
+    script = "from mlsteps.run import Run; Run.get_context().log('x', 1)\n" + UNTIL_STOP
     thread = run_beside(one, script)
     assert wait_for(lambda: one.bench.events)[0]["name"] == "x"
     assert one.cluster.pod_names()
+    stop.touch()
     ok(thread()[0])
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compute.jobs import ok, wait_for
-from compute.pods import Make, Pods, cluster, pods
+from compute.pods import UNTIL_STOP, Make, Pods, cluster, pods, stop, with_stop
 from mlsteps.compute import JobSuspended, StepJob
 from mlsteps.compute.kubernetes.log_position import LogPosition
 from mlsteps.compute.staged import StagingArea
@@ -23,7 +23,7 @@ from mlsteps.triggers import pod_lines
 from mlsteps.triggers.pods import PodTrigger
 from servers.azurite import azurite
 
-__all__ = ["azurite", "cluster", "pods"]
+__all__ = ["azurite", "cluster", "pods", "stop"]
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
 
@@ -34,11 +34,6 @@ number = 0
 while not os.path.exists("/shared/stop"):
     print("line", number, "of postgres://me:hush@db/x", flush=True)
     number += 1
-    time.sleep(0.05)
-"""
-THEN_WAITS = """
-import os, time
-while not os.path.exists("/shared/stop"):
     time.sleep(0.05)
 """
 
@@ -78,16 +73,8 @@ class Waiting:
         return self.one.printed.splitlines()
 
 
-@pytest.fixture
-def stop(tmp_path: Path) -> Iterator[Path]:
-    (tmp_path / "shared").mkdir()
-    yield tmp_path / "shared/stop"
-    (tmp_path / "shared/stop").touch()
-
-
 def waiting_for(script: str, pods: Make, stop: Path) -> Waiting:
-    one = pods(deferrable=True, volumes={str(stop.parent): {"claim": "shared", "mount": "/shared"}})
-    one.cluster.node.claims["shared"] = str(stop.parent)
+    one = with_stop(pods, stop, deferrable=True)
     return Waiting(one, one.job(script))
 
 
@@ -178,7 +165,7 @@ def test_of_very_much_some_is_told_live_and_the_rest_in_the_end(
     pods: Make, stop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pod_lines, "_MOST_LINES", 50)
-    script = "for n in range(20000): print('line', n)\n" + THEN_WAITS
+    script = "for n in range(20000): print('line', n)\n" + UNTIL_STOP
     waiting = waiting_for(script, pods, stop)
     live: list[str] = []
     asyncio.run(stopped_after(lambda: live, waiting.triggerer(live), stop))
@@ -190,7 +177,7 @@ def test_a_line_without_end_is_left_to_the_worker(
     pods: Make, stop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pod_lines, "_LONGEST", 1 << 16)
-    script = "print('line 0', flush=True)\nprint('x' * 300000, end='', flush=True)\n" + THEN_WAITS
+    script = "print('line 0', flush=True)\nprint('x' * 300000, end='', flush=True)\n" + UNTIL_STOP
     waiting = waiting_for(script, pods, stop)
     live: list[str] = []
     asyncio.run(stopped_after(lambda: live, waiting.triggerer(live), stop))

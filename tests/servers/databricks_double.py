@@ -160,7 +160,10 @@ class DatabricksDouble(ThreadingHTTPServer):
         if endpoint.endswith("/cancel"):
             run.end("CANCELED", "Run cancelled.")
             return {}
-        return run.output() if output else run.told()
+        told = run.output() if output else run.told()
+        if run.run_id not in self.runs:  # it was lost meanwhile
+            return self._about_run(endpoint, run_id)
+        return told
 
 
 class _Requests(BaseHTTPRequestHandler):
