@@ -59,7 +59,7 @@ def main() -> int:
             "edits": lambda: edits(folder, tell),
             "reruns": lambda: reruns(folder, 2 if quick else 5, tell, plain=(10,) if quick else (10, 100)),
             "launcher": lambda: launcher_data(folder, 2 if quick else 5, tell),
-            "transfers": lambda: transfers(folder, 2 if quick else 5, tell),
+            "transfers": lambda: transfers(folder, 3 if quick else 7, tell),
             "listings": lambda: listings(folder, tell),
             "environments": lambda: environments(folder, 2 if quick else 7, tell),
             "containers": lambda: containers(folder, 3 if quick else 15, tell),

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from mlsteps.data.stores import FolderStore, Store
 from mlsteps.environment.image_probe import WORKER_LABEL
 from mlsteps.exceptions import ComputeTargetException
 from servers.docker_engine import DockerEngine, RestartableEngine, restartable_engine
+from small_disks import small_disk
 
 pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.timeout(300)]
 
@@ -252,18 +252,6 @@ def test_a_stop_while_outputs_are_published_leaves_the_next_try_free(
     assert jobs.bench.store.read("made/first") == b"whole"
     monkeypatch.undo()
     jobs.check_next()
-
-
-@contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[None]:
-    if os.geteuid() != 0:
-        pytest.skip("Needs root, for a small disk.")
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 FILL = """

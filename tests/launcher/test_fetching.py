@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import stat
-import subprocess
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 from mlsteps.launcher.digest import CHUNK_SIZE
 from mlsteps.launcher.places import WebLimits
 from servers.faults import Fault, FaultyProxy
+from small_disks import small_disk
 
 from .cloud import QUICK, Cloud, everything_told, with_input
 from .conftest import DEADLINE, Launcher, eventually
@@ -186,37 +185,22 @@ def test_a_launcher_killed_while_staging_leaves_a_result_that_is_no_success(
     assert not (Path(launcher.job.working_directory) / "ran").exists()
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Path:
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or shutil.which("mount") is None or subprocess.run(command).returncode != 0:
-        pytest.skip("a small file system can be made by root only")
-    return folder
-
-
 @pytest.mark.parametrize("known", [True, False])
-def test_a_full_disk_is_told_in_words(
-    launcher: Launcher, cloud: Cloud, small_disk: Path, known: bool
-) -> None:
-    try:
+def test_a_full_disk_is_told_in_words(launcher: Launcher, cloud: Cloud, tmp_path: Path, known: bool) -> None:
+    small = tmp_path / "small"
+    with small_disk(small, 12):
         with_input(launcher, cloud, FILES)
-        specs = [replace(launcher.job.inputs[0], path=str(small_disk / "in"))]
+        specs = [replace(launcher.job.inputs[0], path=str(small / "in"))]
         if not known:  # each fits, and both together do not
             large = tuple(file for file in specs[0].files if file.path == "large.bin")
             cloud.put("half", {"large.bin": FILES["large.bin"][: 8 << 20]})
             half = replace(large[0], size=8 << 20, version=None, digest=None)
             specs = [
-                replace(
-                    specs[0], name=name, path=str(small_disk / name), url=f"{cloud.url}/half", files=(half,)
-                )
+                replace(specs[0], name=name, path=str(small / name), url=f"{cloud.url}/half", files=(half,))
                 for name in ("one", "other")
             ]
         launcher.job = replace(launcher.job, inputs=tuple(specs))
         done = launcher.shell("touch ran").run()
-    finally:
-        subprocess.run(["umount", str(small_disk)], check=True)
     error = launcher.result.error or ""
     assert done.returncode == 70
     assert ("does not fit on the disk" if known else "the disk is full at") in error, error

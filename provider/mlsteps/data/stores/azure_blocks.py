@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlsteps.data.stores.azure_account import TRANSFER_SIZE
+from mlsteps.data.stores.disk_space import reserve
 from mlsteps.exceptions import DatastoreException
 from mlsteps.launcher import atomic
 from mlsteps.launcher.digest import CHUNK_SIZE, FILE_PREFIX, FileDigest, changed_meanwhile, chunk_hashes
@@ -132,7 +133,7 @@ def download_file(
     unchanged: dict[str, Any] = {"etag": found.etag, "match_condition": MatchConditions.IfNotModified}
     with atomic.replacing(target, durable=False) as file:
         descriptor = file.fileno()
-        os.truncate(descriptor, size)
+        reserve(descriptor, size)
 
         def fetch(start: int) -> bytes:
             length = min(CHUNK_SIZE, size - start)

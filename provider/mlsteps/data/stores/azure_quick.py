@@ -22,6 +22,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from mlsteps.data.stores.azure_account import RetryLimits
 from mlsteps.data.stores.azure_signing import Signer
 from mlsteps.data.stores.buffers import Buffers, Data
+from mlsteps.data.stores.plain_answers import PlainAnswer
 
 if TYPE_CHECKING:
     from mlsteps.data.stores.base import FileInfo
@@ -169,11 +170,15 @@ class QuickRequests:
             return self._idle.pop()
         except IndexError:
             timeout = self._limits.read
+            connection: http.client.HTTPConnection
             if self._context:
-                return http.client.HTTPSConnection(
+                connection = http.client.HTTPSConnection(
                     self._host, self._port, timeout=timeout, context=self._context
                 )
-            return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+            else:
+                connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+            connection.response_class = PlainAnswer
+            return connection
 
 
 def _text(md5: bytes) -> str:

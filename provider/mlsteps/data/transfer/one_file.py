@@ -79,12 +79,13 @@ class FileCopier:
             return "service"
         if isinstance(store, AzureBlobStore):
             with closing(reader_of(self._source, path, info)) as reader:
-                return self._through_here(path, reader, BlobWriter(store, place, reader))
+                writer = BlobWriter(store, place, reader, self._work.hashing)
+                return self._through_here(path, reader, writer)
         local = store.local_path(place)
         if local is not None:
             with closing(reader_of(self._source, path, info)) as reader:
-                writer = FolderWriter(local, reader.version, reader.size, block_length(reader.size))
-                return self._through_here(path, reader, writer)
+                target = FolderWriter(local, reader.version, reader.size, block_length(reader.size))
+                return self._through_here(path, reader, target)
         return self._as_a_whole(path, info)
 
     def _in_background(self, info: FileInfo) -> bool:

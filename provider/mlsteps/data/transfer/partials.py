@@ -12,13 +12,16 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from mlsteps.data.stores.buffers import Data
+from mlsteps.data.stores.disk_space import reserve
 from mlsteps.data.transfer.chunk_hashes import ChunkHashes
+from mlsteps.exceptions import DatastoreException
 from mlsteps.launcher.digest import CHUNK_SIZE, chunk_hashes
 
 # As ``atomic.TEMPORARY``, which no listing shows; no process id has a zero in front.
@@ -33,6 +36,7 @@ class Partial:
     :param version: Tells the source's content and its version apart from others.
     :param length: Bytes of a piece.
     :param resumable: Whether it is left when writing it fails, to be gone on with.
+    :raises DatastoreException: there is no room for it.
     """
 
     def __init__(self, target: Path, version: str, size: int, length: int, resumable: bool) -> None:
@@ -48,7 +52,21 @@ class Partial:
         self._finished: dict[int, bytes] = {}
         if resumable:
             self._open_list()
-        os.truncate(self._file, size)
+        self._reserve()
+
+    def _reserve(self) -> None:
+        if self._size <= self._length:
+            os.truncate(self._file, self._size)
+            return
+        try:
+            reserve(self._file, self._size)
+        except OSError as error:
+            self.close()
+            free = shutil.disk_usage(self._target.parent).free
+            raise DatastoreException(
+                f"{str(self._target)!r} cannot be written: it has {self._size} bytes, and on its disk "
+                f"{free} are free. Free some space there, and run it again. ({error.strerror})"
+            ) from None
 
     def there(self, number: int) -> list[bytes] | None:
         """The hashes of the chunks of a piece that an earlier try has written; None if it has to be."""

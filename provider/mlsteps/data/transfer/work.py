@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,8 @@ class Work:
     def __post_init__(self) -> None:
         self.meter = Meter(self.told)
         self.bandwidth = Bandwidth(self.bytes_per_second, self.check)
+        # A processor stays free for those who send: hashing takes as long as that, and is not what is slow.
+        self.hashing = threading.Semaphore(max(1, len(os.sched_getaffinity(0)) - 1))
 
     def __enter__(self) -> Work:
         self._caller = threading.current_thread()

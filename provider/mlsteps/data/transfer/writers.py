@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from mlsteps.data.stores.azure_blob import AzureBlobStore
@@ -20,7 +21,7 @@ from mlsteps.launcher.remote import DIGEST_KEY
 # From here on a copy that was interrupted is gone on with, and all threads work on one file.
 LARGE = 4 * CHUNK_SIZE
 # What has just arrived is hashed, written and sent while it is in the processor's cache.
-PART = 256 * 1024
+PART = 1024 * 1024
 
 
 class Writer(ABC):
@@ -106,14 +107,20 @@ class FolderWriter(Writer):
 
 
 class BlobWriter(Writer):
-    """Writes to a blob: a small one by one request, others by blocks that are there for the next try."""
+    """Writes to a blob: a small one by one request, others by blocks that are there for the next try.
+
+    :param hashing: Held while a block is read and hashed.
+    """
 
     checked = "service"
 
-    def __init__(self, store: AzureBlobStore, path: str, source: Reader) -> None:
+    def __init__(
+        self, store: AzureBlobStore, path: str, source: Reader, hashing: AbstractContextManager[object]
+    ) -> None:
         self._store = store
         self._path = path
         self._source = source
+        self._hashing = hashing
         self.length = block_length(source.size, streamed=source.again)
         self._single: Data | None = b"" if source.size <= CHUNK_SIZE else None
         if self._single is None and source.again:
@@ -134,11 +141,12 @@ class BlobWriter(Writer):
         chunks, md5 = ChunkHashes(), hashlib.md5(usedforsecurity=False)
         left = size = min(self.length, self._source.size - number * self.length)
         data: Data = b""
-        while left > 0:
-            data = next(parts)
-            chunks.add(data)
-            md5.update(data)
-            left -= len(data)
+        with self._hashing if self._source.again else nullcontext():  # else most of it is waiting
+            while left > 0:
+                data = next(parts)
+                chunks.add(data)
+                md5.update(data)
+                left -= len(data)
         hashes = chunks.all()
         name = self._names[number] = self._ids.of(number, hashes)
         if not self._ids.is_there(name, size):
