@@ -202,6 +202,7 @@ class _Measured:
 
     def measure(self) -> dict[str, Any]:
         target = self._sides.place() if self._move == "download" else self._sides.container()
+        os.sync()  # else each pays for what the one before has left to be written
         started = time.perf_counter()
         try:
             self._mover(self._source, target)
