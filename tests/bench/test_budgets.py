@@ -60,14 +60,24 @@ def test_parsing_steps_costs_about_what_bash_operators_do(tmp_path: Path, style:
 @pytest.mark.slow
 @pytest.mark.parametrize("style", ["steps", "pipeline"])
 def test_time_for_a_step_does_not_grow_with_the_pipeline(tmp_path: Path, style: str) -> None:
-    """Ten times the steps cost ten times as much when linear, and up to a hundred times when quadratic."""
-    few, many, limit = 400, 4000, 1.5
-    files = {size: str(write_dag_file(tmp_path, style, size)) for size in (few, many)}
+    """Ten times the steps cost ten times as much when linear, and up to a hundred times when quadratic.
+
+    Beside BashOperators at the same moment: on a busy machine what is large gets slower than what is small.
+    """
+    few, many, limit = 400, 4000, 1.4
+    files = {
+        (kind, size): str(write_dag_file(tmp_path, kind, size))
+        for kind in ("bash", style)
+        for size in (few, many)
+    }
     growth = {"parse": math.inf, "serialize": math.inf}
     for _ in range(TRIES):
-        found = {size: probe(tmp_path, "dag", file) for size, file in files.items()}
+        found = {key: probe(tmp_path, "dag", file) for key, file in files.items()}
         for part, lowest in growth.items():
-            growth[part] = min(lowest, found[many][part] / many / (found[few][part] / few))
+            ours, theirs = (
+                found[kind, many][part] / many / (found[kind, few][part] / few) for kind in (style, "bash")
+            )
+            growth[part] = min(lowest, ours / max(1.0, theirs))
         if max(growth.values()) <= limit:
             break
     assert max(growth.values()) <= limit, growth
